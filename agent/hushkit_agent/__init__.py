@@ -1,0 +1,1 @@
+"""Agent: bridges one headset to AWS IoT Core."""

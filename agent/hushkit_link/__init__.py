@@ -1,0 +1,1 @@
+"""SMP and telemetry codecs of the serial link to a headset."""

@@ -1,0 +1,1 @@
+"""Front door of the toolchain: the command line and the headset spec."""

@@ -1,0 +1,1 @@
+"""Headset spec to integer IR to C."""

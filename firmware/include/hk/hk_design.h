@@ -1,0 +1,67 @@
+/**
+ * @file  hk_design.h
+ * @brief Contract between generated code and the firmware: what one headset spec becomes.
+ *
+ * hushkit_codegen writes, per spec, firmware/generated/<spec>/ with
+ *   hk_config.h   sizes as macros (HK_CONFIG_EARS, _BLOCK, _RATE_HZ, _CONTROL_TAPS, ...), included by hk_design.h users
+ *   hk_design.c   the constant `hk_design`
+ *   hk_kernels.c  the functions of hk_kernels.h, for this spec's taps, stages, block and core
+ *
+ * Numbers   Coefficients Q1.31 scaled by 2^-exponent (value = q31 * 2^exponent); samples Q1.31.
+ * Twin      codegen/hushkit_codegen/ir (the same names)
+ */
+#ifndef HK_DESIGN_H
+#define HK_DESIGN_H
+
+#include <stdint.h>
+
+#define HK_DESIGN_ABI 1
+
+/** Second-order sections in CMSIS-DSP order: b0, b1, b2, -a1, -a2, each scaled by 2^-post_shift. */
+typedef struct {
+    const int32_t (*taps)[5];
+    uint8_t n_sections; /* 1..12 */
+    uint8_t post_shift; /* 0..7 */
+} hk_biquad_design_t;
+
+/** FIR taps, taps[0] first in time. */
+typedef struct {
+    const int32_t *taps;
+    uint16_t n_taps;
+    int8_t exponent;
+} hk_fir_design_t;
+
+/** Filtered-x NLMS: w += step / (regularisation + |xf|^2) * sum_block(e * xf), weights clipped and leaked. */
+typedef struct {
+    hk_fir_design_t secondary; /* model of the path from driver to error microphone */
+    hk_fir_design_t prior;     /* start weights; n_taps is the control filter's length */
+    int32_t step_q31;
+    int32_t leak_q31;             /* weight loss per update, 0: none */
+    int32_t regularisation_q31;   /* of full-scale power, per filtered-x sample */
+    int32_t norm_limit_q31;       /* divergence watch: sum of w^2 in units of 2^(2*exponent), scaled by 2^-norm_shift */
+    uint8_t norm_shift;
+    uint8_t update_block; /* samples per weight update; results act exactly one update block later */
+} hk_fxnlms_design_t;
+
+typedef struct {
+    uint32_t abi;
+    const char *spec_name;
+    uint32_t rate_hz;
+    uint8_t n_ears;
+    uint8_t block;
+    uint8_t has_error_microphone;
+    uint8_t has_adaptive;
+    hk_biquad_design_t feedforward;  /* fixed filter, reference microphone to driver */
+    hk_biquad_design_t transparency; /* hear-through filter, reference microphone to driver */
+    hk_fxnlms_design_t adaptive;
+    int32_t dc_block_pole_q31;
+    int32_t limiter_threshold_q31;
+    int32_t limiter_release_q31;  /* gain recovery per sample */
+    uint32_t ramp_samples;        /* mode cross-fade */
+    uint32_t watch_samples;       /* window of the divergence watch */
+    int32_t watch_ratio_q16;      /* error power over its "off" estimate that counts as divergence, Q16.16 */
+} hk_design_t;
+
+extern const hk_design_t hk_design;
+
+#endif /* HK_DESIGN_H */

@@ -1,0 +1,1 @@
+"""Bench: runs headsets on QEMU, boards and the host, and judges them."""

@@ -1,0 +1,1 @@
+"""Local IoT Core and fleet tools."""

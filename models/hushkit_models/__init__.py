@@ -1,0 +1,1 @@
+"""Acoustics, reference algorithms and integer twins."""
