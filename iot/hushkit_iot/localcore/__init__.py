@@ -1,0 +1,5 @@
+"""The local IoT Core: mosquitto with mutual TLS, a durable shadow engine, and AWS's data and control plane over HTTPS."""
+
+from hushkit_iot.localcore.core import LocalCore, ThingCredentials
+
+__all__ = ["LocalCore", "ThingCredentials"]
