@@ -1,0 +1,1 @@
+"""Instruments of the bench: instruction counts, traces and cycle models of what ran on QEMU."""

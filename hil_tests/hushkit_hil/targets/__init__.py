@@ -1,0 +1,1 @@
+"""Targets a headset runs on: QEMU, this machine, a board."""
