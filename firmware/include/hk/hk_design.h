@@ -17,30 +17,32 @@
 
 #define HK_DESIGN_ABI 1
 
-/** Second-order sections in CMSIS-DSP order: b0, b1, b2, -a1, -a2, each scaled by 2^-post_shift. */
+/** Second-order sections in CMSIS-DSP order: b0, b1, b2, -a1, -a2, each scaled by 2^-post_shift. Sections are scaled so
+ *  that no input can overflow one; the cascade's output times 2^output_shift, saturated, is the filter's. */
 typedef struct {
     const int32_t (*taps)[5];
-    uint8_t n_sections; /* 1..12 */
-    uint8_t post_shift; /* 0..7 */
+    uint8_t n_sections;   /* 0: left out, 1..12 */
+    uint8_t post_shift;   /* 0..7 */
+    uint8_t output_shift; /* 0..15 */
 } hk_biquad_design_t;
 
-/** FIR taps, taps[0] first in time. */
+/** FIR taps in CMSIS-DSP order: last in time first. Value of a tap = q31 * 2^(exponent - 31). */
 typedef struct {
     const int32_t *taps;
-    uint16_t n_taps;
-    int8_t exponent;
+    uint16_t n_taps;  /* 0: left out */
+    uint8_t exponent; /* 0..15 */
 } hk_fir_design_t;
 
-/** Filtered-x NLMS: w += step / (regularisation + |xf|^2) * sum_block(e * xf), weights clipped and leaked. */
+/** Filtered-x NLMS, once per update block: w -= step / (regularisation + sum xf^2) * sum_block(e * xf) + leak * w. */
 typedef struct {
-    hk_fir_design_t secondary; /* model of the path from driver to error microphone */
-    hk_fir_design_t prior;     /* start weights; n_taps is the control filter's length */
+    hk_fir_design_t
+        secondary;         /* model of the path from driver to error microphone, converters and buffering included */
+    hk_fir_design_t prior; /* start weights; n_taps is the control filter's length */
     int32_t step_q31;
-    int32_t leak_q31;             /* weight loss per update, 0: none */
-    int32_t regularisation_q31;   /* of full-scale power, per filtered-x sample */
-    int32_t norm_limit_q31;       /* divergence watch: sum of w^2 in units of 2^(2*exponent), scaled by 2^-norm_shift */
-    uint8_t norm_shift;
-    uint8_t update_block; /* samples per weight update; results act exactly one update block later */
+    int32_t leak_q31;            /* weight loss per update, 0: none */
+    uint64_t regularisation_q48; /* of full-scale power, summed over the update's window */
+    uint64_t weight_sum_limit;   /* divergence watch: bound of sum |w| in LSB; up to 2^31 the filter cannot overflow */
+    uint8_t update_block;        /* samples per weight update; block k acts from the start of block k + 2 */
 } hk_fxnlms_design_t;
 
 typedef struct {
@@ -56,10 +58,10 @@ typedef struct {
     hk_fxnlms_design_t adaptive;
     int32_t dc_block_pole_q31;
     int32_t limiter_threshold_q31;
-    int32_t limiter_release_q31;  /* gain recovery per sample */
-    uint32_t ramp_samples;        /* mode cross-fade */
-    uint32_t watch_samples;       /* window of the divergence watch */
-    int32_t watch_ratio_q16;      /* error power over its "off" estimate that counts as divergence, Q16.16 */
+    int32_t limiter_release_q31; /* gain recovery per sample */
+    uint32_t ramp_samples;       /* mode cross-fade */
+    uint32_t watch_samples;      /* window of the divergence watch */
+    int32_t watch_ratio_q16;     /* error power over its "off" estimate that counts as divergence, Q16.16 */
 } hk_design_t;
 
 extern const hk_design_t hk_design;
