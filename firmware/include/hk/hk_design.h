@@ -17,6 +17,12 @@
 
 #define HK_DESIGN_ABI 1
 
+/** Modes, in the order of the wire and the shadow. */
+enum { HK_DESIGN_MODE_OFF = 0, HK_DESIGN_MODE_ANC = 1, HK_DESIGN_MODE_TRANSPARENCY = 2 };
+
+/** Adaptive algorithms; hk_design_t has one member for each. */
+enum { HK_ALGORITHM_NONE = 0, HK_ALGORITHM_FXNLMS = 1 };
+
 /** Second-order sections in CMSIS-DSP order: b0, b1, b2, -a1, -a2, each scaled by 2^-post_shift. Sections are scaled so
  *  that no input can overflow one; the cascade's output times 2^output_shift, saturated, is the filter's. */
 typedef struct {
@@ -35,9 +41,8 @@ typedef struct {
 
 /** Filtered-x NLMS, once per update block: w -= step / (regularisation + sum xf^2) * sum_block(e * xf) + leak * w. */
 typedef struct {
-    hk_fir_design_t
-        secondary;         /* model of the path from driver to error microphone, converters and buffering included */
-    hk_fir_design_t prior; /* start weights; n_taps is the control filter's length */
+    hk_fir_design_t secondary; /* from output sample to error sample, converters and buffering included */
+    hk_fir_design_t prior;     /* start weights; n_taps is the control filter's length */
     int32_t step_q31;
     int32_t leak_q31;            /* weight loss per update, 0: none */
     uint64_t regularisation_q48; /* of full-scale power, summed over the update's window */
@@ -52,10 +57,12 @@ typedef struct {
     uint8_t n_ears;
     uint8_t block;
     uint8_t has_error_microphone;
-    uint8_t has_adaptive;
+    uint8_t algorithm;               /* HK_ALGORITHM_... */
+    uint8_t start_mode;              /* HK_DESIGN_MODE_... */
+    int32_t full_scale_mdb_spl;      /* sound level of a full-scale sine at the microphones, in 0.001 dB */
     hk_biquad_design_t feedforward;  /* fixed filter, reference microphone to driver */
     hk_biquad_design_t transparency; /* hear-through filter, reference microphone to driver */
-    hk_fxnlms_design_t adaptive;
+    hk_fxnlms_design_t fxnlms;       /* all zero unless algorithm is HK_ALGORITHM_FXNLMS */
     int32_t dc_block_pole_q31;
     int32_t limiter_threshold_q31;
     int32_t limiter_release_q31; /* gain recovery per sample */
