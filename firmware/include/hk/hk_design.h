@@ -3,52 +3,72 @@
  * @brief Contract between generated code and the firmware: what one headset spec becomes.
  *
  * hushkit_codegen writes, per spec, firmware/generated/<spec>/ with
- *   hk_config.h   sizes as macros (HK_CONFIG_EARS, _BLOCK, _RATE_HZ, _CONTROL_TAPS, ...), included by hk_design.h users
+ *   hk_config.h   sizes as macros, all defined in every spec:
+ *                 HK_CONFIG_EARS, HK_CONFIG_BLOCK (1, 4, 8), HK_CONFIG_RATE_HZ, HK_CONFIG_CLOCK_HZ,
+ *                 HK_CONFIG_FEEDFORWARD_SECTIONS, HK_CONFIG_TRANSPARENCY_SECTIONS (0: none),
+ *                 HK_CONFIG_ALGORITHM (HK_ALGORITHM_...), HK_CONFIG_UPDATE_BLOCK (multiple of BLOCK and of 8, <= 64),
+ *                 HK_CONFIG_CONTROL_TAPS (multiple of 32; 0 without FxNLMS), HK_CONFIG_CONTROL_EXPONENT,
+ *                 HK_CONFIG_CONTROL_HEADROOM, HK_CONFIG_SECONDARY_TAPS (multiple of 4; 0 without error microphone),
+ *                 HK_CONFIG_SECONDARY_EXPONENT, HK_CONFIG_WARPED_TAPS, HK_CONFIG_WARPED_SECONDARY_TAPS (0 without
+ *                 warped_ls)
  *   hk_design.c   the constant `hk_design`
  *   hk_kernels.c  the functions of hk_kernels.h, for this spec's taps, stages, block and core
  *
  * Numbers   Coefficients Q1.31 scaled by 2^-exponent (value = q31 * 2^exponent); samples Q1.31.
- * Twin      codegen/hushkit_codegen/ir (the same names)
+ * Sign      A filter's output goes to the driver as it is: at the error microphone e = d + S * y.
+ * Time      Filters and path models count in the firmware's sample indices: the secondary model holds everything
+ * between the firmware's output sample n and its input sample m: buffering, converters, padding, acoustics. Twin
+ * codegen/hushkit_codegen/ir (the same names)
  */
 #ifndef HK_DESIGN_H
 #define HK_DESIGN_H
 
-#include <stdint.h>
+#include <stdint.h> /* int32_t, uint8_t */
 
-#define HK_DESIGN_ABI 1
+#define HK_DESIGN_ABI 2
 
-/** Modes, in the order of the wire and the shadow. */
-enum { HK_DESIGN_MODE_OFF = 0, HK_DESIGN_MODE_ANC = 1, HK_DESIGN_MODE_TRANSPARENCY = 2 };
+#define HK_ALGORITHM_NONE      0
+#define HK_ALGORITHM_FXNLMS    1
+#define HK_ALGORITHM_WARPED_LS 2
 
-/** Adaptive algorithms; hk_design_t has one member for each. */
-enum { HK_ALGORITHM_NONE = 0, HK_ALGORITHM_FXNLMS = 1 };
-
-/** Second-order sections in CMSIS-DSP order: b0, b1, b2, -a1, -a2, each scaled by 2^-post_shift. Sections are scaled so
- *  that no input can overflow one; the cascade's output times 2^output_shift, saturated, is the filter's. */
+/** Second-order sections in CMSIS-DSP order: b0, b1, b2, -a1, -a2, each scaled by 2^-post_shift. */
 typedef struct {
     const int32_t (*taps)[5];
-    uint8_t n_sections;   /* 0: left out, 1..12 */
-    uint8_t post_shift;   /* 0..7 */
-    uint8_t output_shift; /* 0..15 */
+    uint8_t n_sections; /* 0..12; 0: no filter */
+    uint8_t post_shift; /* 0..7 */
 } hk_biquad_design_t;
 
-/** FIR taps in CMSIS-DSP order: last in time first. Value of a tap = q31 * 2^(exponent - 31). */
+/** FIR taps, taps[0] first in time. */
 typedef struct {
-    const int32_t *taps;
-    uint16_t n_taps;  /* 0: left out */
-    uint8_t exponent; /* 0..15 */
+    const int32_t *taps; /* null when n_taps is 0 */
+    uint16_t n_taps;
+    int8_t exponent;
 } hk_fir_design_t;
 
-/** Filtered-x NLMS, once per update block: w -= step / (regularisation + sum xf^2) * sum_block(e * xf) + leak * w. */
+/** Filtered-x NLMS: w -= step / (regularisation + |xf|^2) * sum_block(e * xf), weights clipped and leaked.
+ *  The update computed from update block k acts from the first sample of update block k + 2. */
 typedef struct {
-    hk_fir_design_t secondary; /* from output sample to error sample, converters and buffering included */
-    hk_fir_design_t prior;     /* start weights; n_taps is the control filter's length */
-    int32_t step_q31;
-    int32_t leak_q31;            /* weight loss per update, 0: none */
-    uint64_t regularisation_q48; /* of full-scale power, summed over the update's window */
-    uint64_t weight_sum_limit;   /* divergence watch: bound of sum |w| in LSB; up to 2^31 the filter cannot overflow */
-    uint8_t update_block;        /* samples per weight update; block k acts from the start of block k + 2 */
+    hk_fir_design_t prior;      /* start weights; n_taps is the control filter's length */
+    int32_t step_q31;           /* 0 < step < 1 */
+    int32_t leak_q31;           /* weight loss per update, 0: none */
+    int32_t regularisation_q31; /* of full-scale power, per filtered-x sample; at least 1 is used */
+    int32_t norm_limit_q31;     /* divergence watch: sum of w^2 in units of 2^(2*exponent), scaled by 2^-norm_shift */
+    uint8_t norm_shift;
 } hk_fxnlms_design_t;
+
+/** Warped FIR fitted by regularised least squares: an all-pass chain with coefficient lambda, K taps on it.
+ *  See hk_warped_ls.h for the method. */
+typedef struct {
+    int32_t one_minus_lambda_q32; /* (1 - lambda) * 2^32, 0 < lambda < 1; at most 2^31 - 1 */
+    hk_fir_design_t secondary;    /* secondary path as weights of the same chain */
+    hk_fir_design_t prior;        /* start weights */
+    uint16_t equation_samples;    /* one equation every so many samples; a multiple of update_block */
+    uint16_t solve_samples;       /* one solve every so many samples; a multiple of equation_samples */
+    float forget;                 /* covariance is multiplied by this per equation */
+    float ridge;                  /* of the mean diagonal */
+    float start_ridge;            /* added to ridge at start, fading ... */
+    float start_fade;             /* ... by this factor per solve */
+} hk_warped_ls_design_t;
 
 typedef struct {
     uint32_t abi;
@@ -58,17 +78,19 @@ typedef struct {
     uint8_t block;
     uint8_t has_error_microphone;
     uint8_t algorithm;               /* HK_ALGORITHM_... */
-    uint8_t start_mode;              /* HK_DESIGN_MODE_... */
-    int32_t full_scale_mdb_spl;      /* sound level of a full-scale sine at the microphones, in 0.001 dB */
+    uint8_t update_block;            /* samples per record handed to the background */
+    uint8_t start_mode;              /* hk_mode_t */
     hk_biquad_design_t feedforward;  /* fixed filter, reference microphone to driver */
     hk_biquad_design_t transparency; /* hear-through filter, reference microphone to driver */
-    hk_fxnlms_design_t fxnlms;       /* all zero unless algorithm is HK_ALGORITHM_FXNLMS */
+    hk_fir_design_t secondary;       /* model of the path from driver to error microphone */
+    hk_fxnlms_design_t fxnlms;       /* zeros unless algorithm is HK_ALGORITHM_FXNLMS */
+    hk_warped_ls_design_t warped_ls; /* zeros unless algorithm is HK_ALGORITHM_WARPED_LS */
     int32_t dc_block_pole_q31;
     int32_t limiter_threshold_q31;
     int32_t limiter_release_q31; /* gain recovery per sample */
-    uint32_t ramp_samples;       /* mode cross-fade */
+    uint32_t ramp_samples;       /* mode cross-fade, from 0 to full scale */
     uint32_t watch_samples;      /* window of the divergence watch */
-    int32_t watch_ratio_q16;     /* error power over its "off" estimate that counts as divergence, Q16.16 */
+    int32_t watch_ratio_q16;     /* error power over its "off" estimate that raises suspicion, Q16.16 */
 } hk_design_t;
 
 extern const hk_design_t hk_design;

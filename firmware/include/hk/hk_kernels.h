@@ -2,32 +2,28 @@
  * @file  hk_kernels.h
  * @brief The filters of one headset: functions that hushkit_codegen writes for known taps, stages, block and core.
  *
- * Every function works on exactly HK_CONFIG_BLOCK samples (audio) or HK_CONFIG_UPDATE_BLOCK samples (background); the
- * sizes come from the generated hk_config.h. State lives in the generated file, one set per ear. A filter that the spec
+ * Audio functions work on exactly HK_CONFIG_BLOCK samples, background functions on HK_KERNEL_SLICE samples; the sizes
+ * come from the generated hk_config.h. State lives in the generated file, one set per ear. A filter that the spec
  * or the design left out (HK_CONFIG_..._SECTIONS or _TAPS is 0) is still there and writes zeros.
  *
  * Numbers   Samples Q1.31. Filters scale inside so that no intermediate can overflow; outputs saturate to Q1.31.
  * Sign      A filter's output goes to the driver as it is: at the error microphone e = d + S * y.
- * Context   hk_kernel_{feedforward,transparency,control}_run: audio interrupt. hk_kernel_{secondary_run,update}:
- * background, one job at a time per ear; they share no state with the audio functions. Nothing here can fail. Twin
- * models/hushkit_models/twin/{biquad,fir,fxnlms}.py, equal bit for bit
+ * Context   hk_kernel_{feedforward,transparency,control}_run: audio interrupt. hk_kernel_{secondary,gradient}_run:
+ *           background; they share no state with the audio functions. Nothing here can fail.
+ * Twin      models/hushkit_models/twin, equal bit for bit
  */
 #ifndef HK_KERNELS_H
 #define HK_KERNELS_H
 
-#include <stdint.h> /* int32_t, uint32_t, uint64_t */
+#include <stdint.h> /* int32_t, uint32_t */
 
-#define HK_KERNELS_ABI 1
+#define HK_KERNELS_ABI  2
+#define HK_KERNEL_SLICE 8U /* samples per background filter call */
 
-/** What one weight update saw; input of the divergence watch. */
-typedef struct {
-    uint64_t power;       /* sum of xf^2 over the update's window, in units of 2^-48 of full-scale power */
-    uint64_t weight_sum;  /* sum of |w| of the new weights, in LSB: beyond 2^31 the control filter could overflow */
-    uint64_t weight_norm; /* sum of w^2 of the new weights, in units of 2^-48 */
-    uint32_t saturated;   /* weights that hit the rails in this update */
-} hk_kernel_update_t;
+/** The two signals that the background filters through the secondary-path model. */
+enum { HK_KERNEL_STREAM_REFERENCE = 0, HK_KERNEL_STREAM_DRIVE = 1, HK_KERNEL_STREAM_COUNT = 2 };
 
-/** Clear every state of one ear: delay lines, saved fractions, filtered-x history. */
+/** Clear every state of one ear: delay lines, saved fractions, both secondary streams. */
 void hk_kernels_reset(uint32_t ear);
 
 /** Fixed filter, reference microphone to driver. y may not overlap x. */
@@ -36,15 +32,25 @@ void hk_kernel_feedforward_run(uint32_t ear, const int32_t *x, int32_t *y);
 /** Hear-through filter, reference microphone to driver. y may not overlap x. */
 void hk_kernel_transparency_run(uint32_t ear, const int32_t *x, int32_t *y);
 
-/** Adaptive control filter with the weights of one snapshot. Weights run last tap first (CMSIS-DSP order), each worth
- *  w * 2^(HK_CONFIG_CONTROL_EXPONENT - 31). y may not overlap x. */
+/** Adaptive control filter with the weights of one snapshot: y[n] = sum_k w[k] * x[n - k] *
+ * 2^HK_CONFIG_CONTROL_EXPONENT.
+ *
+ * Exactly: xs = x >> HK_CONFIG_CONTROL_HEADROOM; acc = sum w * xs in 64 bits; a = (int32_t)(acc >> 31);
+ * y = saturate(a << (HK_CONFIG_CONTROL_HEADROOM + HK_CONFIG_CONTROL_EXPONENT)).
+ * The caller keeps sum |w| < 2^(31 + HK_CONFIG_CONTROL_HEADROOM), so that neither acc nor a can overflow.
+ *
+ * @param weights HK_CONFIG_CONTROL_TAPS weights, last tap first (CMSIS-DSP order). May be another array at every call.
+ */
 void hk_kernel_control_run(uint32_t ear, const int32_t *weights, const int32_t *x, int32_t *y);
 
-/** Filter one update block of the reference through the secondary-path model and keep it for hk_kernel_update. */
-void hk_kernel_secondary_run(uint32_t ear, const int32_t *x);
+/** Filter HK_KERNEL_SLICE samples of one stream through hk_design.secondary, exponent applied, saturated.
+ *  y may not overlap x. */
+void hk_kernel_secondary_run(uint32_t ear, uint32_t stream, const int32_t *x, int32_t *y);
 
-/** One FxNLMS step on the update block last given to hk_kernel_secondary_run: `next` from `weights` and the error
- *  microphone's samples `e` of the same block. next may equal weights. */
-void hk_kernel_update(uint32_t ear, const int32_t *e, const int32_t *weights, int32_t *next, hk_kernel_update_t *seen);
+/** Gradient of n_taps weights over one update block (U = HK_CONFIG_UPDATE_BLOCK), for weights stored last tap first:
+ *  g[j] = (int32_t)((sum_{n < U} (int64_t)e[n] * xf[j + n]) >> shift), 0 <= j < n_taps.
+ *  xf is oldest sample first and has n_taps + U - 1 of them. n_taps is a multiple of 8.
+ *  The caller keeps every sum below 2^62 and every result within 32 bits. */
+void hk_kernel_gradient_run(const int32_t *xf, const int32_t *e, uint32_t shift, int32_t *g, uint32_t n_taps);
 
 #endif /* HK_KERNELS_H */
