@@ -8,13 +8,12 @@
  *                 HK_CONFIG_FEEDFORWARD_SECTIONS, HK_CONFIG_TRANSPARENCY_SECTIONS (0: none),
  *                 HK_CONFIG_ALGORITHM (HK_ALGORITHM_...), HK_CONFIG_UPDATE_BLOCK (multiple of BLOCK and of 8, <= 64),
  *                 HK_CONFIG_CONTROL_TAPS (multiple of 32; 0 without FxNLMS), HK_CONFIG_CONTROL_EXPONENT,
- *                 HK_CONFIG_CONTROL_HEADROOM, HK_CONFIG_SECONDARY_TAPS (multiple of 4; 0 without error microphone),
- *                 HK_CONFIG_SECONDARY_EXPONENT, HK_CONFIG_WARPED_TAPS, HK_CONFIG_WARPED_SECONDARY_TAPS (0 without
- *                 warped_ls)
+ *                 HK_CONFIG_SECONDARY_TAPS (multiple of 4; 0 without error microphone), HK_CONFIG_SECONDARY_EXPONENT,
+ *                 HK_CONFIG_WARPED_TAPS, HK_CONFIG_WARPED_SECONDARY_TAPS (0 without warped_ls)
  *   hk_design.c   the constant `hk_design`
  *   hk_kernels.c  the functions of hk_kernels.h, for this spec's taps, stages, block and core
  *
- * Numbers   Coefficients Q1.31 scaled by 2^-exponent (value = q31 * 2^exponent); samples Q1.31.
+ * Numbers   Coefficients Q1.31 scaled by 2^-exponent: value = q31 * 2^(exponent - 31). Samples Q1.31.
  * Sign      A filter's output goes to the driver as it is: at the error microphone e = d + S * y.
  * Time      Filters and path models count in the firmware's sample indices: the secondary model holds everything
  * between the firmware's output sample n and its input sample m: buffering, converters, padding, acoustics. Twin
@@ -27,33 +26,38 @@
 
 #define HK_DESIGN_ABI 2
 
+/** Modes, in the order of the wire and the shadow. */
+enum { HK_DESIGN_MODE_OFF = 0, HK_DESIGN_MODE_ANC = 1, HK_DESIGN_MODE_TRANSPARENCY = 2 };
+
+/* Adaptive algorithms, as macros because hk_config.h chooses one for the preprocessor. */
 #define HK_ALGORITHM_NONE      0
 #define HK_ALGORITHM_FXNLMS    1
 #define HK_ALGORITHM_WARPED_LS 2
 
-/** Second-order sections in CMSIS-DSP order: b0, b1, b2, -a1, -a2, each scaled by 2^-post_shift. */
+/** Second-order sections in CMSIS-DSP order: b0, b1, b2, -a1, -a2, each scaled by 2^-post_shift. Sections are scaled so
+ *  that no input can overflow one; the cascade's output times 2^output_shift, saturated, is the filter's. */
 typedef struct {
     const int32_t (*taps)[5];
-    uint8_t n_sections; /* 0..12; 0: no filter */
-    uint8_t post_shift; /* 0..7 */
+    uint8_t n_sections;   /* 0: left out, 1..12 */
+    uint8_t post_shift;   /* 0..7 */
+    uint8_t output_shift; /* 0..15 */
 } hk_biquad_design_t;
 
-/** FIR taps, taps[0] first in time. */
+/** FIR taps in CMSIS-DSP order: last in time first. Value of a tap = q31 * 2^(exponent - 31). */
 typedef struct {
     const int32_t *taps; /* null when n_taps is 0 */
     uint16_t n_taps;
-    int8_t exponent;
+    uint8_t exponent; /* 0..15 */
 } hk_fir_design_t;
 
-/** Filtered-x NLMS: w -= step / (regularisation + |xf|^2) * sum_block(e * xf), weights clipped and leaked.
+/** Filtered-x NLMS, once per update block: w -= step / (regularisation + sum xf^2) * sum_block(e * xf) + leak * w.
  *  The update computed from update block k acts from the first sample of update block k + 2. */
 typedef struct {
-    hk_fir_design_t prior;      /* start weights; n_taps is the control filter's length */
-    int32_t step_q31;           /* 0 < step < 1 */
-    int32_t leak_q31;           /* weight loss per update, 0: none */
-    int32_t regularisation_q31; /* of full-scale power, per filtered-x sample; at least 1 is used */
-    int32_t norm_limit_q31;     /* divergence watch: sum of w^2 in units of 2^(2*exponent), scaled by 2^-norm_shift */
-    uint8_t norm_shift;
+    hk_fir_design_t prior;       /* start weights; n_taps is the control filter's length */
+    int32_t step_q31;            /* 0 < step < 1 */
+    int32_t leak_q31;            /* weight loss per update, 0: none */
+    uint64_t regularisation_q48; /* of full-scale power, summed over the control filter's length; at least 1 */
+    uint64_t weight_sum_limit;   /* bound of sum |w| in LSB, at most 2^31: below, the control filter cannot overflow */
 } hk_fxnlms_design_t;
 
 /** Warped FIR fitted by regularised least squares: an all-pass chain with coefficient lambda, K taps on it.
@@ -79,7 +83,8 @@ typedef struct {
     uint8_t has_error_microphone;
     uint8_t algorithm;               /* HK_ALGORITHM_... */
     uint8_t update_block;            /* samples per record handed to the background */
-    uint8_t start_mode;              /* hk_mode_t */
+    uint8_t start_mode;              /* HK_DESIGN_MODE_..., the values of hk_mode_t */
+    int32_t full_scale_mdb_spl;      /* sound level of a full-scale sine at the microphones, in 0.001 dB */
     hk_biquad_design_t feedforward;  /* fixed filter, reference microphone to driver */
     hk_biquad_design_t transparency; /* hear-through filter, reference microphone to driver */
     hk_fir_design_t secondary;       /* model of the path from driver to error microphone */

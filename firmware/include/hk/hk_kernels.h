@@ -35,9 +35,8 @@ void hk_kernel_transparency_run(uint32_t ear, const int32_t *x, int32_t *y);
 /** Adaptive control filter with the weights of one snapshot: y[n] = sum_k w[k] * x[n - k] *
  * 2^HK_CONFIG_CONTROL_EXPONENT.
  *
- * Exactly: xs = x >> HK_CONFIG_CONTROL_HEADROOM; acc = sum w * xs in 64 bits; a = (int32_t)(acc >> 31);
- * y = saturate(a << (HK_CONFIG_CONTROL_HEADROOM + HK_CONFIG_CONTROL_EXPONENT)).
- * The caller keeps sum |w| < 2^(31 + HK_CONFIG_CONTROL_HEADROOM), so that neither acc nor a can overflow.
+ * Exactly: acc = sum w * x in 64 bits; a = (int32_t)(acc >> 31); y = saturate(a << HK_CONFIG_CONTROL_EXPONENT).
+ * The caller keeps sum |w| <= 2^31, so that neither acc nor a can overflow.
  *
  * @param weights HK_CONFIG_CONTROL_TAPS weights, last tap first (CMSIS-DSP order). May be another array at every call.
  */
