@@ -1,0 +1,150 @@
+"""What a headset spec will cost its core, estimated before anything is generated.
+
+Cycles are modelled: CMSIS-DSP 1.10.3 calls as emitted by hushkit_codegen, GCC 12 -O3, zero wait states, in cycles per
+multiply-accumulate or section. The exact figures of a built firmware come from `hushkit bench`; these decide only
+whether a spec can work at all, and round up where they are unsure.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hushkit.spec import Adaptive, Filter, HeadsetSpec
+
+_WORD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CoreCosts:
+    """Modelled cycles of one core.
+
+    Attributes:
+        fir_single: arm_fir_q31 called with one sample, per tap: one multiply-accumulate and one word moved.
+        fir_block: arm_fir_q31 called with three samples or more, per multiply-accumulate.
+        fir_move: arm_fir_q31's delay line moved, per tap and call.
+        fir15_single, fir15_block: the same for arm_fir_q15.
+        biquad: One fraction-saving section, per sample.
+        weight: One weight's scale, leak, saturation and watch sums, per update.
+        interrupt: Entry, exit, exchange of samples and mode logic, per block and ear.
+        sample: Limiter, ramps, DC blocker and gain, per sample and ear.
+    """
+
+    fir_single: float
+    fir_block: float
+    fir_move: float
+    fir15_single: float
+    fir15_block: float
+    biquad: float
+    weight: float
+    interrupt: float
+    sample: float
+
+
+# FIR with 128 taps: block 1 1439/731 cycles a sample on M4/M7, q15 block 8 358/194; biquads 8 stages 207/134 (block 8).
+# M33 counts as M4 (same pipeline depth, single issue); M55 without Helium between M4 and M7.
+_M4 = CoreCosts(11.3, 3.4, 3.0, 7.0, 2.8, 24.0, 34.0, 110.0, 70.0)
+_M7 = CoreCosts(5.8, 1.9, 1.6, 3.6, 1.55, 16.0, 20.0, 80.0, 45.0)
+_M55 = CoreCosts(8.0, 2.6, 2.2, 5.2, 2.2, 20.0, 27.0, 90.0, 55.0)
+CORE_COSTS = {"cortex-m4": _M4, "cortex-m7": _M7, "cortex-m33": _M4, "cortex-m55": _M55}
+
+# Program without filters, as built for QEMU with -O2: start-up, link, modes, statistics.
+_BASE_FLASH = 48 * 1024
+_BASE_RAM = 24 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Modelled cost of a spec.
+
+    Attributes:
+        cycles_per_sample: Mean over time, all ears, interrupt and background together.
+        available_cycles: Clock cycles between two samples.
+        cpu_percent: The first over the second.
+        largest_taps: Longest control filter that stays within budgets.cpu_percent; 0 when none does or none is asked for.
+        flash_bytes, ram_bytes: Static sizes.
+        buffering_us: Wait for the block, plus one block until the output is latched.
+        latency_us: Buffering plus converters.
+    """
+
+    cycles_per_sample: float
+    available_cycles: float
+    cpu_percent: float
+    largest_taps: int
+    flash_bytes: int
+    ram_bytes: int
+    buffering_us: float
+    latency_us: float
+
+
+def estimate(spec: "HeadsetSpec") -> Estimate:
+    """Estimate what a spec costs. Pure; the spec's values must be in range, though it need not fit its budgets."""
+    available = spec.core.clock_hz / spec.audio.rate_hz
+    cycles = _cycles(spec, spec.adaptive.taps)
+    allowed = available * spec.budgets.cpu_percent / 100.0
+    largest = 0
+    if spec.adaptive.taps:
+        without = _cycles(spec, 0)
+        per_tap = (cycles - without) / spec.adaptive.taps
+        largest = max(0, math.floor((allowed - without) / per_tap / 16.0) * 16)
+    return Estimate(
+        cycles_per_sample=cycles,
+        available_cycles=available,
+        cpu_percent=100.0 * cycles / available,
+        largest_taps=min(largest, 1024),
+        flash_bytes=_flash(spec),
+        ram_bytes=_ram(spec),
+        buffering_us=spec.buffering_us,
+        latency_us=spec.needed_latency_us,
+    )
+
+
+def fir_cycles(core: CoreCosts, taps: int, block: int, *, fmt: str = "q31") -> float:
+    """Modelled cycles per sample of a CMSIS-DSP FIR filter called with `block` samples."""
+    single, group = (core.fir_single, core.fir_block) if fmt == "q31" else (core.fir15_single, core.fir15_block)
+    grouped, alone = block // 3 * 3, block % 3
+    if grouped == 0:
+        return taps * single
+    return taps * (grouped * group + alone * (single - core.fir_move) + core.fir_move) / block
+
+
+def _cycles(spec: "HeadsetSpec", taps: int) -> float:
+    core = CORE_COSTS[spec.core.type]
+    block = spec.audio.block
+    ear = core.interrupt / block + core.sample
+    ear += _filter_cycles(core, spec.feedforward, block) + _filter_cycles(core, spec.transparency, block)
+    if spec.adaptive.taps:
+        ear += fir_cycles(core, taps, block) + _update_cycles(core, spec.adaptive, taps)
+    return ear * spec.audio.ears
+
+
+def _filter_cycles(core: CoreCosts, design: "Filter", block: int) -> float:
+    if design.kind == "fir":
+        return fir_cycles(core, design.taps, block, fmt=design.format)
+    return design.sections * core.biquad
+
+
+def _update_cycles(core: CoreCosts, adaptive: "Adaptive", taps: int) -> float:
+    block = adaptive.update_block
+    secondary = fir_cycles(core, adaptive.secondary_taps, block)
+    gradient = taps * core.fir_block
+    return secondary + gradient + taps * core.weight / block
+
+
+def _flash(spec: "HeadsetSpec") -> int:
+    words = 5 * (spec.feedforward.sections + spec.transparency.sections)
+    words += spec.feedforward.taps + spec.transparency.taps + spec.adaptive.taps + spec.adaptive.secondary_taps
+    return _BASE_FLASH + words * _WORD
+
+
+def _ram(spec: "HeadsetSpec") -> int:
+    block, adaptive = spec.audio.block, spec.adaptive
+    words = 5 * (spec.feedforward.sections + spec.transparency.sections)
+    words += sum(design.taps + block for design in (spec.feedforward, spec.transparency))
+    if adaptive.taps:
+        words += adaptive.taps + block  # delay line of the control filter
+        words += 3 * adaptive.taps  # weights: two snapshots and one in the making
+        words += adaptive.taps + adaptive.update_block  # filtered-x history
+        words += adaptive.secondary_taps + 5 * adaptive.update_block
+        words += adaptive.taps  # gradient
+    return _BASE_RAM + spec.audio.ears * words * _WORD
