@@ -11,15 +11,15 @@
  *                  (a guest that calls semihosting SYS_EXIT is fine)
  *   trace=FILE     where the trace goes
  * Region k is the k-th time begin executed. begin and end are the first instructions of two empty, noinline functions:
- *   mark_begin(); kernel(); mark_end();    costs: the begin function's body and the call of end, subtract an empty pair.
+ *   mark_begin(); kernel(); mark_end();    costs: the begin function's body and the call of end, subtract an empty
+ * pair.
  *
  * Mode "lockstep": closed acoustic loop.
  *   sync=ADDR      entry of hk_port_audio_sync; the plant runs when it is about to execute
  *   isr=ADDR       entry of the audio interrupt;   isr_end=ADDR+ADDR+...   its return instructions
- *   ram=FILE       backing file of the machine's main RAM (memory-backend-file, share=on);   page=OFFSET   audio page in it
- *   plant=FILE     what the plant plays (targets/plant.h);   record=FILE   where it writes what it heard
- *   pace=0|1       1: real time
- *   trace=FILE     at the end; trace_from=N,trace_count=N   exchanges to count blocks and edges in (0: none)
+ *   ram=FILE       backing file of the machine's main RAM (memory-backend-file, share=on);   page=OFFSET   audio page
+ * in it plant=FILE     what the plant plays (targets/plant.h);   record=FILE   where it writes what it heard pace=0|1
+ * 1: real time trace=FILE     at the end; trace_from=N,trace_count=N   exchanges to count blocks and edges in (0: none)
  *   ready=FILE     created, empty, when everything else is on disk: the end marker
  *
  * Trace file: one JSON object.
@@ -38,8 +38,8 @@
  *           For instructions per address, add each block's count to every instruction in [address, address + bytes).
  *           A region that begins or ends inside a block is charged for its own part of that block in "instructions";
  *           "counts" hold whole blocks.
- * Edges     Consecutive blocks within one profile. Where interrupt entry cuts a profile, the edge joins the blocks before
- *           and after the interrupt. An edge to neither the fall-through nor the branch target is an exception.
+ * Edges     Consecutive blocks within one profile. Where interrupt entry cuts a profile, the edge joins the blocks
+ * before and after the interrupt. An edge to neither the fall-through nor the branch target is an exception.
  */
 #ifndef HUSHKIT_TRACE_FORMAT_H
 #define HUSHKIT_TRACE_FORMAT_H
