@@ -1,0 +1,1 @@
+"""The noise classifier: taxonomy, corpus, features, training and judgement."""
