@@ -1,0 +1,100 @@
+"""From shapes to C text: each function in assembly (or Helium) for its core, and in portable C, same integers."""
+
+from hushkit_codegen.kernels.biquad import Cascade, biquad
+from hushkit_codegen.kernels.correlation import Sum, correlation
+from hushkit_codegen.kernels.ir import Kernel
+from hushkit_codegen.kernels.printing import environment, print_kernel
+
+
+def preamble() -> str:
+    """What a file of kernels begins with, behind its includes."""
+    return environment().get_template("preamble.c.j2").render()
+
+
+def assembly_core(core: str) -> str:
+    """Core whose scalar order is used: the Cortex-M55 runs the Cortex-M33's where Helium has no part."""
+    return "cortex-m33" if core == "cortex-m55" else core
+
+
+def correlation_text(  # noqa: PLR0917 - a kernel is named by all of these
+    name: str, core: str, sums: Sum, n_terms: int, outputs: int, bounds: str, equivalent: str
+) -> str:
+    """C of one correlation: see ``correlation`` for the arguments."""
+    kernel = correlation(name, assembly_core(core), sums, n_terms, outputs, bounds, equivalent)
+    q15 = sums is not Sum.Q31
+    portable = _render("correlation_portable", name=name, q15=q15, n_terms=n_terms, outputs=outputs)
+    helium = _correlation_helium(name, q15=q15, n_terms=n_terms, outputs=outputs) if core == "cortex-m55" else ""
+    return _either(kernel, portable, helium)
+
+
+def biquad_text(name: str, core: str, cascade: Cascade) -> str:
+    """C of one cascade: see ``biquad`` for the arguments."""
+    kernel = biquad(name, assembly_core(core), cascade)
+    mask = f"0x{(1 << cascade.shift) - 1:08X}U"
+    return _either(kernel, _render("biquad_portable", name=name, cascade=cascade, mask=mask), "")
+
+
+def fir_q31_text(  # noqa: PLR0917 - shape and place of one filter
+    name: str, title: str, n_taps: int, block: int, ears: int, inner: str, linkage: str = "static "
+) -> str:
+    """C of one Q1.31 filter around its correlation ``inner``: delay line and window."""
+    return _render(
+        "fir_q31",
+        name=name,
+        title=title,
+        n_taps=n_taps,
+        block=block,
+        ears=ears,
+        ring=ring_length(n_taps, block),
+        inner=inner,
+        linkage=linkage,
+    )
+
+
+def fir_q15_text(  # noqa: PLR0917 - shape and place of one filter
+    name: str, title: str, n_taps: int, block: int, ears: int, inner: str, linkage: str = "static "
+) -> str:
+    """C of one Q1.15 filter around its correlation ``inner`` (half a block of outputs, two samples apart)."""
+    return _render(
+        "fir_q15",
+        name=name,
+        title=title,
+        n_taps=n_taps,
+        block=block,
+        ears=ears,
+        ring=ring_length(n_taps, max(block, 2)),
+        inner=inner,
+        linkage=linkage,
+    )
+
+
+def ring_length(n_taps: int, block: int) -> int:
+    """Samples of one half of a doubled ring: history and one block, in whole blocks."""
+    return -(-(n_taps - 1 + block) // block) * block
+
+
+def _correlation_helium(name: str, *, q15: bool, n_terms: int, outputs: int) -> str:
+    lanes, bits, step = (8, 16, 2) if q15 else (4, 32, 1)
+    together = min(4, outputs)
+    terms = 2 * n_terms if q15 else n_terms
+    return _render(
+        "correlation_helium",
+        name=name,
+        lanes=lanes,
+        bits=bits,
+        step=step,
+        together=together,
+        groups=[list(range(p, min(p + together, outputs))) for p in range(0, outputs, together)],
+        whole=terms // lanes * lanes,
+        rest=terms % lanes,
+        vld="vldrhq_s16" if q15 else "vldrwq_s32",
+        vldz="vldrhq_z_s16" if q15 else "vldrwq_z_s32",
+    )
+
+
+def _either(kernel: Kernel, portable: str, helium: str) -> str:
+    return _render("either", assembly=print_kernel(kernel).rstrip(), portable=portable.rstrip(), helium=helium.rstrip())
+
+
+def _render(template: str, **values: object) -> str:
+    return environment().get_template(f"{template}.c.j2").render(**values)

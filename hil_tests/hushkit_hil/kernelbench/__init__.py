@@ -1,0 +1,1 @@
+"""Bench of the generated kernels against CMSIS-DSP: one program per core, bit comparison, modelled cycles."""

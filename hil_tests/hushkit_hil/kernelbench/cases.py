@@ -1,0 +1,195 @@
+"""Cases of the kernel bench: each shape as C, next to the CMSIS-DSP calls that do the same job."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+
+from hushkit_codegen.kernels.biquad import Cascade
+from hushkit_codegen.kernels.bounds import q15_sum, q31_sum
+from hushkit_codegen.kernels.correlation import Sum
+from hushkit_codegen.kernels.functions import biquad_text, correlation_text, fir_q15_text, fir_q31_text, preamble
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One library call beside a generated kernel."""
+
+    function: str
+    tag: str
+    instance: str = ""
+    init: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of the bench.
+
+    Attributes:
+        name: C identifier, unique.
+        kernel: Row name, e.g. ``"fir_q15"``.
+        shape: Row shape in words.
+        block: Samples per call.
+        sample_bytes: 2 or 4.
+        text: C of the generated kernel, its reference and its peers.
+        reference: Tag of what the output is compared with; empty: nothing on this core, only the hash against the host.
+        peers: Library calls that are timed.
+        target: Smallest ratio of cycles, best library call over generated, that the project promises; 0: none.
+    """
+
+    name: str
+    kernel: str
+    shape: str
+    block: int
+    sample_bytes: int
+    text: str
+    reference: str
+    peers: tuple[Peer, ...]
+    target: float = 0.0
+
+
+_FIR_PEERS: Final = {
+    Sum.Q15: (
+        Peer("arm_fir_q15", "plain", "arm_fir_instance_q15", "arm_fir_init_q15"),
+        Peer("arm_fir_fast_q15", "fast", "arm_fir_instance_q15", "arm_fir_init_q15"),
+    ),
+    Sum.Q31: (
+        Peer("arm_fir_q31", "plain", "arm_fir_instance_q31", "arm_fir_init_q31"),
+        Peer("arm_fir_fast_q31", "fast", "arm_fir_instance_q31", "arm_fir_init_q31"),
+    ),
+}
+_BIQUAD_PEERS: Final = (
+    Peer("arm_biquad_cascade_df1_q31", "plain"),
+    Peer("arm_biquad_cascade_df1_fast_q31", "fast"),
+)
+
+#: Ratios promised per core; the Cortex-M33 within 10 % of the Cortex-M4.
+_TARGETS: Final = {
+    "cortex-m4": {"biquad_8_b8": 1.9, "fir_q15_128_b8": 1.9, "fir_q15_128_b1": 4.0, "fir_q31_512_b1": 2.0},
+    "cortex-m7": {"biquad_8_b8": 1.4, "fir_q15_128_b8": 1.8, "fir_q15_128_b1": 4.0, "fir_q31_512_b1": 2.0},
+    "cortex-m33": {"biquad_8_b8": 1.71, "fir_q15_128_b8": 1.71, "fir_q15_128_b1": 3.6, "fir_q31_512_b1": 1.8},
+    "cortex-m55": {"fir_q15_128_b8": 1.2, "fir_q31_128_b8": 1.2},
+}
+
+
+def random_taps(n_taps: int, limit: int, seed: int) -> tuple[int, ...]:
+    """Decaying random taps whose absolute sum is just below ``limit``; fixed by ``seed``."""
+    raw = np.random.default_rng(seed).standard_normal(n_taps) * np.exp(np.linspace(-4.0, 0.0, n_taps))
+    scaled = np.trunc(raw / np.abs(raw).sum() * (limit - 1))
+    return tuple(int(tap) for tap in scaled)
+
+
+def resonant_sections(n_sections: int, post_shift: int) -> tuple[tuple[int, ...], ...]:
+    """Sections from 60 Hz to 8 kHz at 48 kHz, scaled so that no input can overflow one; rows as CMSIS-DSP reads them."""
+    rows = []
+    for corner_hz in np.geomspace(60.0, 8000.0, n_sections):
+        angle = 2.0 * np.pi * corner_hz / 48_000.0
+        radius = float(np.exp(-angle / 2.0))
+        a1, a2 = 2.0 * radius * np.cos(angle), -(radius**2)
+        response = _impulse(np.array([1.0, -1.8 * np.cos(angle), 0.85]), a1, a2)
+        b = np.array([1.0, -1.8 * np.cos(angle), 0.85]) / (np.abs(response).sum() * 1.001)
+        scale = 2.0 ** (31 - post_shift)
+        rows.append(tuple(int(round(float(c) * scale)) for c in (*b, a1, a2)))
+    return tuple(rows)
+
+
+def _impulse(b: NDArray[np.float64], a1: float, a2: float) -> NDArray[np.float64]:
+    out = np.zeros(8192)
+    for n in range(out.size):
+        out[n] = b[n] if n < 3 else 0.0
+        out[n] += a1 * out[n - 1] if n > 0 else 0.0
+        out[n] += a2 * out[n - 2] if n > 1 else 0.0
+    return out
+
+
+def fir_q31_case(core: str, n_taps: int, block: int) -> Case:
+    """A Q1.31 filter against ``arm_fir_q31``."""
+    name = f"fir_q31_{n_taps}_b{block}"
+    taps = random_taps(n_taps, 2**31, seed=n_taps)
+    inner = f"{name}_inner"
+    peers = _FIR_PEERS[Sum.Q31]
+    text = _environment().get_template("fir_case.c.j2").render(
+        name=name, type="int32_t", taps=taps, n_taps=n_taps, block=block, peers=peers,
+        inner_text=correlation_text(inner, core, Sum.Q31, n_taps, block, q31_sum(taps), "arm_fir_q31"),
+        filter_text=fir_q31_text(name, "Bench filter", n_taps, block, 1, inner),
+    )  # fmt: skip
+    target = _TARGETS[core].get(name, 0.0)
+    return Case(name, "fir_q31", f"{n_taps} taps, block {block}", block, 4, text, "plain", peers, target)
+
+
+def fir_q15_case(core: str, n_taps: int, block: int) -> Case:
+    """A Q1.15 filter against ``arm_fir_q15`` and ``arm_fir_fast_q15``."""
+    name = f"fir_q15_{n_taps}_b{block}"
+    taps = random_taps(n_taps, 65535, seed=n_taps)
+    sums, bounds = q15_sum(taps)
+    inner = f"{name}_inner"
+    peers = _FIR_PEERS[Sum.Q15]
+    outputs = max(1, block // 2)
+    text = _environment().get_template("fir_case.c.j2").render(
+        name=name, type="int16_t", taps=taps, n_taps=n_taps, block=block, peers=peers,
+        inner_text=correlation_text(inner, core, sums, n_taps // 2, outputs, bounds, "arm_fir_q15"),
+        filter_text=fir_q15_text(name, "Bench filter", n_taps, block, 1, inner),
+    )  # fmt: skip
+    target = _TARGETS[core].get(name, 0.0)
+    return Case(name, "fir_q15", f"{n_taps} taps, block {block}", block, 2, text, "plain", peers, target)
+
+
+def biquad_case(core: str, n_sections: int, block: int, *, saves_fraction: bool) -> Case:
+    """A cascade against ``arm_biquad_cascade_df1_q31``; with fraction saving its portable C is the reference."""
+    name = f"biquad_{n_sections}_b{block}" + ("_fraction" if saves_fraction else "")
+    cascade = Cascade(n_sections, block, post_shift=1, saves_fraction=saves_fraction)
+    inner = biquad_text(f"{name}_cascade", core, cascade)
+    twin = _portable_only(biquad_text(f"{name}_twin_cascade", core, cascade))
+    text = _environment().get_template("biquad_case.c.j2").render(
+        name=name, n_sections=n_sections, sections=resonant_sections(n_sections, 1), cascade=cascade,
+        peers=_BIQUAD_PEERS, inner_text=inner, twin_text=twin,
+    )  # fmt: skip
+    shape = f"{n_sections} stages, block {block}" + (", fraction saving" if saves_fraction else "")
+    reference = "twin" if saves_fraction else "plain"
+    target = _TARGETS[core].get(name, 0.0)
+    return Case(name, "biquad_q31", shape, block, 4, text, reference, _BIQUAD_PEERS, target)
+
+
+def _portable_only(text: str) -> str:
+    """The portable branch of a function's text."""
+    return text.split("#else\n", 1)[1].rsplit("#endif", 1)[0]
+
+
+def all_cases(core: str) -> tuple[Case, ...]:
+    """Every shape the bench knows, for one core."""
+    makers: Sequence[Callable[[], Case]] = (
+        lambda: biquad_case(core, 8, 8, saves_fraction=False),
+        lambda: biquad_case(core, 8, 4, saves_fraction=False),
+        lambda: biquad_case(core, 8, 1, saves_fraction=False),
+        lambda: biquad_case(core, 8, 8, saves_fraction=True),
+        lambda: biquad_case(core, 8, 1, saves_fraction=True),
+        lambda: fir_q15_case(core, 128, 8),
+        lambda: fir_q15_case(core, 128, 4),
+        lambda: fir_q15_case(core, 128, 1),
+        lambda: fir_q31_case(core, 128, 8),
+        lambda: fir_q31_case(core, 128, 4),
+        lambda: fir_q31_case(core, 128, 1),
+        lambda: fir_q31_case(core, 512, 1),
+    )
+    return tuple(make() for make in makers)
+
+
+def program_text(core: str, cases: Sequence[Case], *, samples: int, regions: int) -> str:
+    """The C file with all cases of one run."""
+    return _environment().get_template("cases.c.j2").render(
+        core=core, cases=cases, samples=samples, regions=regions, preamble=preamble()
+    )
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("hushkit_hil.kernelbench"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - the output is C
+    )

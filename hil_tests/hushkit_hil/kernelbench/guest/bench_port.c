@@ -1,0 +1,88 @@
+/*
+ * Start-up and output of the kernel bench on a bare Cortex-M under QEMU: vectors, FPU on, semihosting.
+ * The host build uses stdio instead.
+ */
+#include "bench_guest.h"
+
+__attribute__((noinline)) void mark_begin(void) {
+    __asm volatile("");
+}
+
+__attribute__((noinline)) void mark_end(void) {
+    __asm volatile("");
+}
+
+#if defined(__arm__)
+
+extern uint32_t hk_data_start[], hk_data_end[], hk_bss_start[], hk_bss_end[], hk_stack_top[];
+extern const uint32_t hk_data_load[];
+
+typedef union {
+    uint32_t *stack;
+    void (*handler)(void);
+} vector_t;
+
+void hk_reset(void);
+
+static uint32_t semihost(uint32_t operation, const void *argument) {
+    register uint32_t r0 __asm("r0") = operation;
+    register const void *r1 __asm("r1") = argument;
+    __asm volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
+    return r0;
+}
+
+enum { SYS_WRITE0 = 0x04, SYS_EXIT = 0x18 };
+#define EXIT_OK    ((const void *)0x20026) /* ADP_Stopped_ApplicationExit */
+#define EXIT_FAULT ((const void *)0x20023) /* ADP_Stopped_RunTimeErrorUnknown */
+
+void bench_print(const char *text) {
+    (void)semihost(SYS_WRITE0, text);
+}
+
+static void fault(void) {
+    bench_print("fault\n");
+    (void)semihost(SYS_EXIT, EXIT_FAULT);
+    for (;;) {
+    }
+}
+
+__attribute__((section(".vectors"), used)) const vector_t bench_vectors[16] = {
+    [0] = {.stack = hk_stack_top},
+    [1] = {.handler = hk_reset},
+    [2 ... 15] = {.handler = fault},
+};
+
+__attribute__((noinline, used)) static void run(void) {
+    for (uint32_t k = 0; &hk_data_start[k] < hk_data_end; k++) {
+        hk_data_start[k] = hk_data_load[k];
+    }
+    for (uint32_t *word = hk_bss_start; word < hk_bss_end; word++) {
+        *word = 0;
+    }
+    bench_main();
+    (void)semihost(SYS_EXIT, EXIT_OK);
+    for (;;) {
+    }
+}
+
+void hk_reset(void) {
+    *(volatile uint32_t *)0xE000ED08UL = (uint32_t)bench_vectors; /* VTOR */
+    *(volatile uint32_t *)0xE000ED88UL |= 0xFUL << 20;            /* CPACR: floating point and Helium on */
+    __asm volatile("dsb\n isb");
+    run();
+}
+
+#else
+
+#include <stdio.h>
+
+void bench_print(const char *text) {
+    (void)fputs(text, stdout);
+}
+
+int main(void) {
+    bench_main();
+    return 0;
+}
+
+#endif

@@ -1,0 +1,161 @@
+"""Build the bench's program for a core or for the host, run it, and read what it printed and executed."""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+from hushkit import build_plan
+from hushkit.build_archive import CompileError, third_party_archive
+from hushkit.build_plan import Board, load_boards
+from hushkit.project import build_dir, project_root
+from hushkit.sources import require_sources
+from hushkit_hil.errors import BenchError
+from hushkit_hil.instruments.native import plugin_library
+from hushkit_hil.instruments.trace import Trace, read_trace
+from hushkit_hil.kernelbench.cases import Case, program_text
+
+_GUEST = Path(__file__).resolve().parent / "guest"
+_TIMEOUT_S = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Comparison of one case on one signal: blocks that differed, and a hash of the generated output."""
+
+    case: str
+    signal: str
+    samples: int
+    mismatches: int
+    output_hash: int
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What ran in the k-th region: ``"generated"`` or ``"cmsis:FUNCTION"``."""
+
+    index: int
+    case: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished run; ``elf`` and ``trace`` are None for the host."""
+
+    checks: tuple[Check, ...]
+    regions: tuple[Region, ...]
+    elf: Path | None
+    trace: Trace | None
+
+
+def board_of(core: str) -> Board:
+    """The board whose machine emulates ``core``; ``"host"`` is this machine. Helium is on for the Cortex-M55.
+
+    Raises:
+        BenchError: No such core.
+    """
+    boards = {board.core: board for board in load_boards(project_root()).values()}
+    if core not in boards:
+        raise BenchError(f"no board with core {core!r}; expected one of {', '.join(sorted(boards))}")
+    return boards[core]
+
+
+def run_bench(core: str, cases: Sequence[Case], *, samples: int, regions: int, traced: bool = True) -> Run:
+    """Build and run all cases once.
+
+    Args:
+        core: ``"cortex-m4"``, ..., or ``"host"``.
+        cases: What to run; generated for this core (any core for the host).
+        samples: Per case and signal, in the comparison; 0: no comparison.
+        regions: Timed calls per implementation; ignored on the host.
+        traced: Whether the QEMU plugin counts; a long comparison is faster without.
+
+    Raises:
+        BenchError: Build or run failed, or the run has no end marker.
+    """
+    folder = build_dir() / "kernelbench" / core
+    folder.mkdir(parents=True, exist_ok=True)
+    is_host = core == "host"
+    (folder / "cases.c").write_text(program_text(core, cases, samples=samples, regions=0 if is_host else regions))
+    program = _build(board_of(core), folder, helium=core == "cortex-m55")
+    trace_file = folder / "trace.json" if traced and regions and not is_host else None
+    output = _execute([str(program)] if is_host else _qemu(board_of(core), program, trace_file))
+    checks, found = _parse(output)
+    trace = read_trace(trace_file) if trace_file else None
+    return Run(checks, found, None if is_host else program, trace)
+
+
+def _build(board: Board, folder: Path, *, helium: bool) -> Path:
+    root = project_root()
+    sources = require_sources()
+    tools = "" if board.is_host else build_plan.CROSS_PREFIX
+    if helium:
+        flags = tuple(flag.replace("+nomve", "") for flag in board.cpu_flags)
+        board = Board(
+            name=f"{board.name}_helium", core=f"{board.core}-helium", port=board.port, cpu_flags=flags,
+            macros=board.macros, memory=board.memory, machine=board.machine, shared_memory=board.shared_memory,
+        )  # fmt: skip
+    try:
+        archive = third_party_archive(root, board, sources, tools)
+    except (CompileError, FileNotFoundError) as err:
+        raise BenchError(f"CMSIS-DSP does not build for {board.core}: {err}; run `make setup`") from err
+    program = folder / ("bench" if board.is_host else "bench.elf")
+    includes = [f"-I{path}" for path in (_GUEST, *build_plan.third_party_includes(root, board, sources))]
+    flags_all = [flag for flag in build_plan.compile_flags(root, board) if flag not in {"-fPIC", "-Werror"}]
+    sources_c = [str(folder / "cases.c"), str(_GUEST / "bench_main.c"), str(_GUEST / "bench_port.c")]
+    link = [] if board.is_host else [*build_plan.link_flags(root, board), "-lm"]
+    _compile([f"{tools}gcc", *flags_all, *includes, *sources_c, str(archive), *link, "-lm", "-o", str(program)])
+    return program
+
+
+def _compile(command: list[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        reason = next((line for line in result.stderr.splitlines() if "error" in line), result.stderr.strip()[-300:])
+        raise BenchError(f"the kernel bench does not build: {reason}; this is a fault of the generator")
+
+
+def _qemu(board: Board, program: Path, trace_file: Path | None) -> list[str]:
+    command = ["qemu-system-arm", "-M", str(board.machine), "-kernel", str(program)]
+    command += ["-display", "none", "-monitor", "none", "-serial", "none", "-nodefaults"]
+    command += ["-semihosting-config", "enable=on,target=native"]
+    if trace_file is not None:
+        trace_file.unlink(missing_ok=True)
+        begin, end = _symbols(program, ("mark_begin", "mark_end"))
+        command += ["-plugin", f"{plugin_library()},begin={begin},end={end},trace={trace_file}"]
+    return command
+
+
+def _symbols(program: Path, names: Sequence[str]) -> list[int]:
+    with program.open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        return [int(table.get_symbol_by_name(name)[0]["st_value"]) & ~1 for name in names]
+
+
+def _execute(command: list[str]) -> str:
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)
+    except FileNotFoundError as err:
+        raise BenchError(f"{command[0]} not found; install it with `make setup`") from err
+    except subprocess.TimeoutExpired as err:
+        raise BenchError(f"the kernel bench ran over {_TIMEOUT_S:.0f} s; ask for fewer --samples") from err
+    output = result.stdout + result.stderr
+    if "\nend\n" not in output and not output.startswith("end\n"):
+        tail = output.strip().splitlines()[-1:] or ["no output"]
+        raise BenchError(f"the kernel bench has no end marker, so it proves nothing; last line: {tail[0]}")
+    return output
+
+
+def _parse(output: str) -> tuple[tuple[Check, ...], tuple[Region, ...]]:
+    checks: list[Check] = []
+    regions: list[Region] = []
+    for line in output.splitlines():
+        words = line.split()
+        if words[:1] == ["check"]:
+            checks.append(Check(words[1], words[2], int(words[3]), int(words[4]), int(words[6])))
+        elif words[:1] == ["region"]:
+            regions.append(Region(int(words[1]), words[2], words[3]))
+    return tuple(checks), tuple(regions)
