@@ -1,4 +1,4 @@
-"""The local IoT Core: mosquitto with mutual TLS, a durable shadow engine, and AWS's data and control plane over HTTPS."""
+"""The local IoT Core: mosquitto with mutual TLS, a durable shadow engine, AWS's data and control plane over HTTPS."""
 
 from hushkit_iot.localcore.core import LocalCore, ThingCredentials
 

@@ -1,8 +1,33 @@
 """One local IoT Core in one directory: start, stop, repair, issue things."""
 
-from dataclasses import dataclass
+import http.client
+import json
+import secrets
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+
+from hushkit_iot.errors import LocalCoreError
+from hushkit_iot.localcore import broker, engine, pki, ports
+from hushkit_iot.localcore.daemons import Daemon
+from hushkit_iot.localcore.layout import Layout, Profile, read_profile, write_private, write_profile
+from hushkit_iot.localcore.store import Store
+from hushkit_iot.policy import ENGINE, OPERATOR, mosquitto_acl
+from hushkit_iot.topics import THING_NAME
+
+MQTT_PORT = 8883
+HTTPS_PORT = 8443
+
+_START_TIMEOUT_S = 20.0
+_POLL_S = 0.05
+_PROBE_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,83 +44,254 @@ class ThingCredentials:
 
 @dataclass(frozen=True, slots=True)
 class CoreStatus:
-    """Who answers: ``broker`` is mosquitto, ``engine`` is the shadow engine with the HTTPS plane."""
+    """Who answers: ``broker`` is mosquitto, ``engine`` the shadow engine and HTTPS plane, ``linked`` both joined."""
 
     broker: bool
     engine: bool
+    linked: bool
 
     @property
     def healthy(self) -> bool:
         """True when everything answers."""
-        return self.broker and self.engine
+        return self.broker and self.engine and self.linked
 
 
 class LocalCore:
     """A local IoT Core whose state lives in one directory.
 
-    ``start`` repairs: it leaves what runs alone and starts what is down, so it is also the way back after the broker was
-    killed. Used as a context manager it starts on entry and stops on exit.
+    ``start`` repairs: it leaves what runs alone and starts what is down, so it is also the way back after the broker or
+    the engine was killed. Nothing restarts by itself: a bench that kills a part wants it dead, and ``status`` tells.
+    Used as a context manager it starts on entry and stops on exit.
 
     Args:
-        directory: Certificates, configuration, logs, pid files and the shadow database.
-        mqtt_port: Port of the broker on 127.0.0.1; 0 picks a free one, which the directory then remembers.
-        https_port: Port of the data and control plane; 0 picks a free one.
-        things: Things to create at start, with certificates.
+        directory: Certificates, configuration, logs, pid files and the database; made when absent.
+        mqtt_port: Port of the broker on 127.0.0.1. None: the one the directory remembers, else 8883. 0: a free one,
+            unless the directory remembers one.
+        https_port: Port of the data and control plane, likewise; 8443 when new.
+        things: Things to issue at start.
 
     Raises:
         LocalCoreError: From every method: port taken, mosquitto absent, something does not answer.
     """
 
-    def __init__(self, directory: Path, *, mqtt_port: int = 8883, https_port: int = 8443, things: tuple[str, ...] = ()):
-        self.directory = directory
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        mqtt_port: int | None = None,
+        https_port: int | None = None,
+        things: tuple[str, ...] = (),
+    ):
+        self.directory = directory.absolute()
         self.things = things
-        self._mqtt_port = mqtt_port
-        self._https_port = https_port
+        self._layout = Layout(self.directory)
+        self._wanted_ports = (mqtt_port, https_port)
+        self._broker = Daemon(self.directory, broker.SERVER)
+        self._engine = Daemon(self.directory, "engine")
+
+    @property
+    def profile(self) -> Profile:
+        """Ports and access key, as the fleet tools read them."""
+        profile = read_profile(self.directory)
+        if profile is None:
+            raise LocalCoreError(f"{self.directory}: no local core was ever started here; run `hushkit cloud up`")
+        return profile
 
     @property
     def mqtt_endpoint(self) -> tuple[str, int]:
         """Host name and port of the broker (TLS, client certificate required)."""
-        raise NotImplementedError
+        return self.profile.host, self.profile.mqtt_port
 
     @property
     def https_endpoint(self) -> str:
         """URL for boto3's ``endpoint_url``, for ``iot``, ``iot-data`` and ``dynamodb`` alike."""
-        raise NotImplementedError
+        return self.profile.endpoint_url
 
     @property
     def ca_file(self) -> Path:
         """PEM of the authority that signed the servers' and the things' certificates."""
-        raise NotImplementedError
+        return self._layout.ca_cert
+
+    @property
+    def operator(self) -> ThingCredentials:
+        """Credentials that may publish and subscribe everywhere, for an operator's MQTT client."""
+        return self._credentials(OPERATOR, self._layout.identity(OPERATOR))
 
     def issue_thing(self, name: str) -> ThingCredentials:
-        """Create the thing when it is new and return its credentials; valid ones are reused."""
-        raise NotImplementedError
+        """Create the thing when it is new and return its credentials; valid ones are reused. The core may be down."""
+        if not THING_NAME.fullmatch(name) or name in {ENGINE, OPERATOR}:
+            raise LocalCoreError(f"thing name: found {name!r}, expected 1 to 128 of a-z A-Z 0-9 : _ -")
+        files = self._layout.thing(name)
+        if not self._layout.ca_cert.exists():
+            raise LocalCoreError(f"{self.directory}: no authority here yet; run `hushkit cloud up`")
+        pki.ensure_client(self._layout, files, name, datetime.now(UTC))
+        with closing(Store(self._layout.database)) as store, store.transaction():
+            store.add_thing(name)
+        return self._credentials(name, files)
 
     def start(self) -> None:
         """Start what is down and return when all of it answers."""
-        raise NotImplementedError
+        self._prepare()
+        self.start_broker()
+        self.start_engine()
+        self._await("engine", self._engine, lambda: self.status().healthy)
 
-    def stop(self) -> None:
-        """Stop exactly what was started from this directory."""
-        raise NotImplementedError
+    def stop(self) -> bool:
+        """Stop exactly what was started from this directory; False when nothing ran."""
+        engine_ran = self._engine.stop()
+        return self._broker.stop() or engine_ran
 
     def status(self) -> CoreStatus:
         """Ask both servers."""
-        raise NotImplementedError
+        profile = self.profile
+        broker_answers = self._broker.pid() is not None and self._broker_answers(profile)
+        health = self._engine_health(profile) if self._engine.pid() is not None else None
+        return CoreStatus(broker_answers, health is not None, bool(health and health.get("broker")))
 
     def start_broker(self) -> None:
-        """Start the broker alone when it is down."""
-        raise NotImplementedError
+        """Start the broker alone when it is down, and wait until it answers."""
+        if self._broker.pid() is None:
+            program = broker.program()
+            self._claim(self.profile.mqtt_port, "--port", "the broker")
+            self._broker.start([program, "-c", str(self.directory / "mosquitto.conf")])
+        self._await("broker", self._broker, lambda: self._broker_answers(self.profile))
 
-    def stop_broker(self, *, kill: bool = False) -> None:
-        """Stop the broker alone; ``kill`` sends SIGKILL, as a power cut would."""
-        raise NotImplementedError
+    def stop_broker(self, *, kill: bool = False) -> bool:
+        """Stop the broker alone; ``kill`` sends SIGKILL, as a power cut would. False when it was down."""
+        return self._broker.stop(kill=kill)
+
+    def start_engine(self) -> None:
+        """Start the engine alone when it is down, and wait until it answers."""
+        if self._engine.pid() is None:
+            self._claim(self.profile.https_port, "--https-port", "the data and control plane")
+            self._engine.start([sys.executable, "-m", engine.__name__, str(self.directory)])
+        self._await("engine", self._engine, lambda: self._engine_health(self.profile) is not None)
+
+    def stop_engine(self, *, kill: bool = False) -> bool:
+        """Stop the engine alone; ``kill`` sends SIGKILL, as a power cut would. False when it was down."""
+        return self._engine.stop(kill=kill)
 
     def __enter__(self) -> "LocalCore":
-        self.start()
+        try:
+            self.start()
+        except LocalCoreError:
+            self.stop()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _prepare(self) -> None:
+        """Write profile, certificates and configuration; servers with outdated certificates are restarted."""
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as err:
+            raise LocalCoreError(f"{self.directory}: {err.strerror}; choose another --directory") from err
+        profile = self._choose_profile()
+        renewed = self._renew_certificates()
+        configuration = broker.configuration(self._layout, profile.mqtt_port)
+        files = {"mosquitto.conf": configuration, "acl": mosquitto_acl()}
+        current = {name: _text(self.directory / name) for name in files}
+        if renewed or files != current or profile != read_profile(self.directory):
+            self.stop()
+        write_profile(self.directory, profile)
+        for name, text in files.items():
+            write_private(self.directory / name, text.encode())
+        for thing in self.things:
+            self.issue_thing(thing)
+
+    def _choose_profile(self) -> Profile:
+        known = read_profile(self.directory)
+        chosen = known or Profile("localhost", 0, 0, secrets.token_hex(10).upper(), secrets.token_urlsafe(30))
+        mqtt_port, https_port = self._wanted_ports
+        return replace(
+            chosen,
+            mqtt_port=_choose_port(mqtt_port, known.mqtt_port if known else None, MQTT_PORT),
+            https_port=_choose_port(https_port, known.https_port if known else None, HTTPS_PORT),
+        )
+
+    def _renew_certificates(self) -> bool:
+        layout, now = self._layout, datetime.now(UTC)
+        made = [
+            pki.ensure_authority(layout, now),
+            pki.ensure_server(layout, broker.SERVER, now),
+            pki.ensure_server(layout, engine.SERVER, now),
+            pki.ensure_client(layout, layout.identity(ENGINE), ENGINE, now),
+            pki.ensure_client(layout, layout.identity(OPERATOR), OPERATOR, now),
+        ]
+        for key in sorted(self.directory.glob("things/*.key")):
+            pki.ensure_client(layout, layout.thing(key.stem), key.stem, now)
+        return any(made)
+
+    def _claim(self, port: int, option: str, user: str) -> None:
+        if not ports.is_free(port):
+            raise LocalCoreError(
+                f"port {port} on {ports.LOOPBACK}, wanted for {user}, is held by {ports.holder(port)}; "
+                f"stop that or choose another port with {option}"
+            )
+
+    def _await(self, name: str, daemon: Daemon, ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not ready():
+            if daemon.pid() is None:
+                raise LocalCoreError(f"the {name} ended at once: {daemon.last_words()}; see {daemon.log_file}")
+            if time.monotonic() > deadline:
+                raise LocalCoreError(
+                    f"the {name} runs but has not answered for {_START_TIMEOUT_S:.0f} s; see {daemon.log_file}"
+                )
+            time.sleep(_POLL_S)
+
+    def _broker_answers(self, profile: Profile) -> bool:
+        """True when the broker completes a TLS handshake with a certificate of ours."""
+        context = self._client_context()
+        context.load_cert_chain(*self._layout.identity(OPERATOR))
+        try:
+            with (
+                socket.create_connection((ports.LOOPBACK, profile.mqtt_port), _PROBE_TIMEOUT_S) as plain,
+                context.wrap_socket(plain, server_hostname=profile.host),
+            ):
+                return True
+        except OSError:
+            return False
+
+    def _engine_health(self, profile: Profile) -> dict[str, object] | None:
+        """What the engine says of itself; None when it does not answer."""
+        connection = http.client.HTTPSConnection(
+            ports.LOOPBACK, profile.https_port, timeout=_PROBE_TIMEOUT_S, context=self._client_context()
+        )
+        try:
+            connection.request("GET", "/hushkit/health")
+            health = json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+        finally:
+            connection.close()
+        return health if isinstance(health, dict) else None
+
+    def _client_context(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self._layout.ca_cert)
+        except OSError as err:
+            raise LocalCoreError(f"{self._layout.ca_cert}: {err}; run `hushkit cloud up`") from err
+
+    def _credentials(self, name: str, files: tuple[Path, Path]) -> ThingCredentials:
+        profile = self.profile
+        return ThingCredentials(name, *files, ca=self._layout.ca_cert, host=profile.host, port=profile.mqtt_port)
+
+
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_text()
+    except FileNotFoundError:
+        return None
+
+
+def _choose_port(wanted: int | None, known: int | None, default: int) -> int:
+    if wanted:
+        return wanted
+    if known:
+        return known
+    return ports.free_port() if wanted == 0 else default
