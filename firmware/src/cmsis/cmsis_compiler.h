@@ -69,7 +69,24 @@ __STATIC_FORCEINLINE uint32_t __ROR(uint32_t value, uint32_t places) {
     return (places == 0U) ? value : (value >> places) | (value << (32U - places));
 }
 
-#define __PKHBT(a, b, shift) ((((uint32_t)(a)) & 0x0000FFFFUL) | ((((uint32_t)(b)) << (shift)) & 0xFFFF0000UL))
-#define __PKHTB(a, b, shift) ((((uint32_t)(a)) & 0xFFFF0000UL) | (((uint32_t)((int32_t)(b) >> (shift))) & 0x0000FFFFUL))
+/* As instructions, like CMSIS-Core: GCC 12 does not find them in the C expressions, which costs arm_fir_q15 a third. */
+#define __PKHBT(a, b, shift)                                                                                           \
+    __extension__({                                                                                                    \
+        uint32_t pkhbt_result;                                                                                         \
+        __asm("pkhbt %0, %1, %2, lsl %3" : "=r"(pkhbt_result) : "r"((uint32_t)(a)), "r"((uint32_t)(b)), "I"(shift));   \
+        pkhbt_result;                                                                                                  \
+    })
+#define __PKHTB(a, b, shift)                                                                                           \
+    __extension__({                                                                                                    \
+        uint32_t pkhtb_result;                                                                                         \
+        if ((shift) == 0) {                                                                                            \
+            __asm("pkhtb %0, %1, %2" : "=r"(pkhtb_result) : "r"((uint32_t)(a)), "r"((uint32_t)(b)));                   \
+        } else {                                                                                                       \
+            __asm("pkhtb %0, %1, %2, asr %3"                                                                           \
+                  : "=r"(pkhtb_result)                                                                                 \
+                  : "r"((uint32_t)(a)), "r"((uint32_t)(b)), "I"(shift));                                               \
+        }                                                                                                              \
+        pkhtb_result;                                                                                                  \
+    })
 
 #endif /* CMSIS_COMPILER_H */
