@@ -1,0 +1,165 @@
+"""What the firmware is built from and how: the one place that knows sources, flags, boards and memory maps.
+
+Standard library only, because PlatformIO's builder (firmware/platform/builder/main.py) imports this module too, in
+whatever Python PlatformIO runs in.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CROSS_PREFIX = "arm-none-eabi-"
+STACK_BYTES = 8192
+
+# Same bits on every core and on the host: signed overflow wraps, and no product is fused into a sum.
+_SEMANTICS = ["-std=c11", "-fwrapv", "-ffp-contract=off"]
+_CODE = ["-O3", "-g3", "-ffunction-sections", "-fdata-sections", "-fno-common"]
+_WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
+
+# CMSIS-DSP is Arm's code: not compiled under our warnings. Unity files, one per folder of functions.
+_CMSIS_FOLDERS = (
+    "BasicMathFunctions",
+    "CommonTables",
+    "ComplexMathFunctions",
+    "FastMathFunctions",
+    "FilteringFunctions",
+    "StatisticsFunctions",
+    "SupportFunctions",
+    "TransformFunctions",
+)
+_CMSIS_DEFINES = ["-DARM_MATH_LOOPUNROLL", "-DDISABLEFLOAT16"]
+_CMSIS_HOST = ["-D__GNUC_PYTHON__"]  # CMSIS-DSP's own name for portable C
+_ZCBOR_FILES = ("zcbor_common.c", "zcbor_decode.c", "zcbor_encode.c")
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One entry of firmware/boards: a core, its memory map and its emulated machine."""
+
+    name: str
+    core: str
+    port: str
+    cpu_flags: tuple[str, ...]
+    macros: dict[str, str]
+    memory: dict[str, int]  # linker symbols, in bytes
+    machine: str | None  # QEMU's name of it; None for the host
+    shared_memory: str | None  # size of the machine's main memory as QEMU writes it
+
+    @property
+    def is_host(self) -> bool:
+        """Whether this is the machine the build runs on."""
+        return self.machine is None
+
+
+def load_boards(root: Path) -> dict[str, Board]:
+    """All boards of firmware/boards by name."""
+    return {file.stem: read_board(file) for file in sorted((root / "firmware" / "boards").glob("*.json"))}
+
+
+def read_board(file: Path) -> Board:
+    """Read one board manifest (PlatformIO's format, plus what this firmware needs to know)."""
+    manifest: dict[str, Any] = json.loads(file.read_text())
+    build = manifest["build"]
+    memory = {
+        f"HK_{region.upper()}_{key.upper()}": int(value, 0)
+        for region, bounds in build.get("memory", {}).items()
+        for key, value in bounds.items()
+    }
+    qemu = manifest.get("qemu", {})
+    return Board(
+        name=file.stem,
+        core=build["core"],
+        port=build["port"],
+        cpu_flags=tuple(build["cpu_flags"]),
+        macros={name: str(value) for name, value in build.get("macros", {}).items()},
+        memory=memory,
+        machine=qemu.get("machine"),
+        shared_memory=qemu.get("shared_memory"),
+    )
+
+
+def project_version(root: Path) -> str:
+    """The version pyproject.toml gives."""
+    found = re.search(r'^version = "([^"]+)"', (root / "pyproject.toml").read_text(), re.MULTILINE)
+    return found.group(1) if found else "0.0.0"
+
+
+def source_folders(board: Board) -> list[str]:
+    """Folders below firmware/src whose C files make the firmware of this board."""
+    shared = ["app", "dsp", f"port/{board.port}"]
+    return shared if board.is_host else ["link", *shared]
+
+
+def firmware_sources(root: Path, board: Board, generated: Path) -> list[Path]:
+    """Every C file of the firmware: ours, the generated wire codec, and one spec's generated design."""
+    folders = [root / "firmware" / "src" / folder for folder in source_folders(board)]
+    folders += [generated] if board.is_host else [wire_dir(root), generated]
+    return [file for folder in folders for file in sorted(folder.glob("*.c"))]
+
+
+def wire_dir(root: Path) -> Path:
+    """Folder of the generated wire codec."""
+    return root / "firmware" / "generated" / "wire"
+
+
+def include_dirs(root: Path, board: Board, third_party: dict[str, Path], generated: Path) -> list[Path]:
+    """Where our sources find their headers, the generated hk_config.h first."""
+    return [
+        generated,
+        root / "firmware" / "include",
+        wire_dir(root).parent,
+        *third_party_includes(root, board, third_party),
+    ]
+
+
+def third_party_includes(root: Path, board: Board, third_party: dict[str, Path]) -> list[Path]:
+    """Public headers of third-party sources, and the compiler layer CMSIS-DSP wants on a Cortex-M."""
+    shim = [] if board.is_host else [root / "firmware" / "src" / "cmsis"]
+    return [*shim, third_party["zcbor"] / "include", third_party["cmsisdsp"] / "Include"]
+
+
+def private_includes(third_party: dict[str, Path]) -> list[Path]:
+    """Headers that only third-party sources themselves include."""
+    return [third_party["cmsisdsp"] / "PrivateInclude", third_party["cmsisdsp"] / "Source"]
+
+
+def compile_flags(root: Path, board: Board) -> list[str]:
+    """Flags of our own C files, without include folders."""
+    macros = [f"-D{name}={value}" for name, value in sorted(board.macros.items())]
+    names = {"VERSION": project_version(root), "CORE": board.core, "BOARD": board.machine or board.name}
+    identity = [f'-DHK_BUILD_{name}="{value}"' for name, value in names.items()]
+    host = _CMSIS_HOST if board.is_host else []
+    return [*board.cpu_flags, *_SEMANTICS, *_CODE, *_WARNINGS, *identity, *macros, *host, *prefix_maps(root)]
+
+
+def prefix_maps(root: Path) -> list[str]:
+    """Keeps the checkout's place out of the image, so that two checkouts build the same bytes."""
+    return [f"-ffile-prefix-map={root}=."]
+
+
+def third_party_flags(root: Path, board: Board) -> list[str]:
+    """Flags of third-party C files, without include folders."""
+    host = _CMSIS_HOST if board.is_host else []
+    return [*board.cpu_flags, *_SEMANTICS, *_CODE, "-w", *_CMSIS_DEFINES, *host, *prefix_maps(root)]
+
+
+def third_party_sources(third_party: dict[str, Path], board: Board) -> list[Path]:
+    """C files of the third-party archive."""
+    cmsis, zcbor = third_party["cmsisdsp"], third_party["zcbor"]
+    files = [cmsis / "Source" / folder / f"{folder}.c" for folder in _CMSIS_FOLDERS]
+    return files if board.is_host else [*files, *(zcbor / "src" / name for name in _ZCBOR_FILES)]
+
+
+def link_flags(root: Path, board: Board) -> list[str]:
+    """Flags of the target's linker call, without inputs, output and map file."""
+    symbols = {**board.memory, "HK_STACK_LENGTH": STACK_BYTES}
+    return [
+        *board.cpu_flags,
+        "-nostartfiles",
+        "--specs=nano.specs",
+        *(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items()),
+        f"-Wl,-T,{root / 'firmware' / 'platform' / 'ld' / 'hushkit.ld'}",
+        "-Wl,--gc-sections,--build-id=sha1,--fatal-warnings,--no-warn-rwx-segments",
+    ]

@@ -1,0 +1,87 @@
+/**
+ * @file  hk_link.c
+ * @brief The serial line between the UART and the two protocols on it.
+ *
+ * One thing is sent at a time, a response or a frame, from a buffer that the UART empties at its pace; requests wait
+ * in the UART's receive buffer meanwhile. So nothing is ever sent in part, and a slow line slows telemetry, not audio.
+ */
+#include "hk/hk_link.h"
+
+#include "hk_sha256.h"
+
+#include "hk/hk_port.h"      /* hk_port_uart_read, hk_port_reset */
+#include "hk/hk_smp.h"       /* hk_smp_receive, hk_smp_handle */
+#include "hk/hk_telemetry.h" /* hk_telemetry_next */
+
+#define HK_LINK_BYTES_PER_POLL 32U /* bounds a poll between two audio blocks */
+
+_Static_assert(HK_SHA256_BYTES == HK_SMP_HASH_BYTES, "image state reports this hash");
+
+static struct {
+    hk_smp_receiver_t receiver;
+    uint8_t response[HK_SMP_MAX_PACKET];
+    uint8_t out[HK_SMP_MAX_LINES];
+    uint32_t n_out;
+    uint32_t at_out;
+} link_state;
+
+void hk_link_init(const uint8_t *image, uint32_t n_bytes) {
+    uint8_t hash[HK_SHA256_BYTES];
+    hk_sha256(image, n_bytes, hash);
+    hk_smp_set_image_hash(hash);
+    hk_telemetry_init();
+}
+
+uint32_t hk_link_line_errors(void) {
+    return link_state.receiver.errors;
+}
+
+static bool send(void) {
+    if (link_state.at_out == link_state.n_out) {
+        return false;
+    }
+    link_state.at_out += hk_port_uart_write(link_state.out + link_state.at_out, link_state.n_out - link_state.at_out);
+    return true;
+}
+
+static void queue(uint32_t n) {
+    link_state.n_out = n;
+    link_state.at_out = 0U;
+    (void)send();
+}
+
+static bool receive(void) {
+    uint8_t byte;
+    uint32_t n = 0U;
+    while (n < HK_LINK_BYTES_PER_POLL && hk_port_uart_read(&byte, 1U) != 0U) {
+        n++;
+        const uint32_t n_packet = hk_smp_receive(&link_state.receiver, byte);
+        if (n_packet == 0U) {
+            continue;
+        }
+        const uint32_t n_response = hk_smp_handle(link_state.receiver.raw + 2U, n_packet, link_state.response);
+        if (n_response != 0U) {
+            queue(hk_smp_frame(link_state.response, n_response, link_state.out));
+        }
+        break;
+    }
+    return n != 0U;
+}
+
+bool hk_link_poll(uint32_t now_ms) {
+    if (send()) {
+        return true;
+    }
+    if (hk_smp_reset_requested()) {
+        hk_port_reset(); /* its response has left this buffer; the port sends what waits in its own */
+    }
+    if (receive()) {
+        return true;
+    }
+    const uint32_t n = hk_telemetry_next(now_ms, link_state.out);
+    if (n == 0U) {
+        return false;
+    }
+    queue(n);
+    return true;
+}
