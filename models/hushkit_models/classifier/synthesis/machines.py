@@ -220,9 +220,8 @@ def factory_machinery(rng: np.random.Generator, n: int, rate: int) -> Samples:
 def factory_assembly(rng: np.random.Generator, n: int, rate: int) -> Samples:
     """Assembly line: impact wrenches, air guns, conveyors, light clanks."""
     times = moments(rng, n / rate, rng.uniform(0.3, 1.0))
-    wrench_n = int(rng.uniform(0.4, 1.2) * rate)
-    blows = 0.5 + 0.5 * np.sign(np.sin(phase(np.full(wrench_n, rng.uniform(15, 30)), rate)))
-    rattle = burst(rng, rate, wrench_n / rate, 700, 6000)[:wrench_n] * blows
+    rattle = burst(rng, rate, rng.uniform(0.4, 1.2), 700, 6000)
+    rattle *= 0.5 + 0.5 * np.sign(np.sin(phase(np.full(len(rattle), rng.uniform(15, 30)), rate)))
     wrenches = place(n, rate, times, [rattle], rng.uniform(0.3, 1.0, len(times)))
     belt = rotor(rng, n, rate, rng.uniform(5, 15), 8, 0.3, 2000.0)
     return room(rng, unit(wrenches) + 0.6 * belt + _clanks(rng, n, rate, 1.5), rate, rng.uniform(0.6, 1.6), 0.4)
