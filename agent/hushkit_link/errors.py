@@ -9,5 +9,9 @@ class WireError(LinkError):
     """A telemetry frame or a CBOR map that the wire specification does not allow."""
 
 
+class RangeError(WireError):
+    """A field whose value the wire specification does not allow."""
+
+
 class SmpError(LinkError):
     """An SMP packet that cannot be read, or cannot be sent."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Generic, TypeVar
 
-from hushkit_link.errors import WireError
+from hushkit_link.errors import RangeError, WireError
 
 E = TypeVar("E", bound=IntEnum)
 
@@ -23,7 +23,7 @@ class Count:
         if not isinstance(value, int) or isinstance(value, bool):
             raise WireError(f"{self.name}: found {value!r}, expected an integer")
         if not self.low <= value <= self.high:
-            raise WireError(f"{self.name}: {value} is outside {self.low}..{self.high}")
+            raise RangeError(f"{self.name}: {value} is outside {self.low}..{self.high}")
         return int(value)
 
     def value(self, raw: object) -> int:
@@ -61,7 +61,7 @@ class Scaled:
     def raw(self, value: float) -> int:
         """Nearest raw value; raises `WireError` outside the range, also for NaN."""
         if not self.low / self.per_unit <= value <= self.high / self.per_unit:
-            raise WireError(
+            raise RangeError(
                 f"{self.name}: {value} is outside {self.low / self.per_unit:g}..{self.high / self.per_unit:g}"
             )
         return round(value * self.per_unit)
@@ -109,7 +109,7 @@ class Choice(Generic[E]):
             return self.of(raw)
         except ValueError as err:
             known = ", ".join(f"{item.value} {item.name.lower()}" for item in self.of)
-            raise WireError(f"{self.name}: {raw} is unknown; expected {known}") from err
+            raise RangeError(f"{self.name}: {raw} is unknown; expected {known}") from err
 
 
 @dataclass(frozen=True, slots=True)
