@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hushkit_iot.localcore.aws_errors import AwsError
-from hushkit_iot.localcore.store import HistoryEntry, Store
+from hushkit_iot.localcore.store import HistoryEntry, Span, Store
 
 TABLES = {"hushkit-telemetry": "telemetry", "hushkit-events": "events"}
 
@@ -25,13 +25,13 @@ class HistoryQuery:
 
     kind: str
     thing: str
-    after_ms: int
+    span: Span
     limit: int
     newest_first: bool
 
     def run(self, store: Store) -> list[HistoryEntry]:
         """Fetch one entry more than wanted, to know whether there are more."""
-        return store.history(self.kind, self.thing, self.after_ms, self.limit + 1, newest_first=self.newest_first)
+        return store.history(self.kind, self.thing, self.span, self.limit + 1, newest_first=self.newest_first)
 
     def answer(self, entries: list[HistoryEntry]) -> dict[str, Any]:
         """Render DynamoDB's answer."""
@@ -57,13 +57,26 @@ def parse_query(target: str, body: dict[str, Any]) -> HistoryQuery:
     try:
         thing, after = values[":thing"]["S"], values[":after"]["N"]
         after_ms, limit = int(after), int(body.get("Limit", _MAX_LIMIT))
+        start = body.get("ExclusiveStartKey")
+        start_ms = int(start["at_ms"]["N"]) if start else None
     except (KeyError, TypeError, ValueError) as err:
-        raise _refuse("ExpressionAttributeValues needs :thing (S) and :after (N)") from err
+        raise _refuse(
+            "ExpressionAttributeValues needs :thing (S) and :after (N), ExclusiveStartKey an at_ms (N)"
+        ) from err
     if " ".join(str(body.get("KeyConditionExpression")).split()) != KEY_CONDITION:
         raise _refuse(f"KeyConditionExpression: the local IoT Core serves '{KEY_CONDITION}' alone")
     if limit < 1:
         raise _refuse(f"Limit: found {limit}, expected at least 1")
-    return HistoryQuery(TABLES[table], thing, after_ms, min(limit, _MAX_LIMIT), not body.get("ScanIndexForward", True))
+    newest_first = not body.get("ScanIndexForward", True)
+    span = _span(after_ms, start_ms, newest_first=newest_first)
+    return HistoryQuery(TABLES[table], thing, span, min(limit, _MAX_LIMIT), newest_first)
+
+
+def _span(after_ms: int, start_ms: int | None, *, newest_first: bool) -> Span:
+    """Narrow the condition to what lies behind the page before, in the direction of travel."""
+    if start_ms is None:
+        return Span(after_ms)
+    return Span(after_ms, start_ms) if newest_first else Span(max(after_ms, start_ms))
 
 
 def base64_text(data: bytes) -> str:

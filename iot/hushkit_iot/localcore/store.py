@@ -40,10 +40,15 @@ CREATE UNIQUE INDEX IF NOT EXISTS history_once ON history (thing, kind, session,
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
-_OLDEST_FIRST = "SELECT thing, at_ms, payload FROM history WHERE thing=? AND kind=? AND at_ms>? ORDER BY at_ms LIMIT ?"
-_NEWEST_FIRST = (
-    "SELECT thing, at_ms, payload FROM history WHERE thing=? AND kind=? AND at_ms>? ORDER BY at_ms DESC LIMIT ?"
+_OLDEST_FIRST = (
+    "SELECT thing, at_ms, payload FROM history WHERE thing=? AND kind=? AND at_ms>? AND at_ms<? ORDER BY at_ms LIMIT ?"
 )
+_NEWEST_FIRST = (
+    "SELECT thing, at_ms, payload FROM history WHERE thing=? AND kind=? AND at_ms>? AND at_ms<? "
+    "ORDER BY at_ms DESC LIMIT ?"
+)
+
+END_OF_TIME_MS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,14 @@ class HistoryEntry:
     thing: str
     at_ms: int
     payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From behind ``after_ms`` to before ``before_ms``, Unix time."""
+
+    after_ms: int = 0
+    before_ms: int = END_OF_TIME_MS
 
 
 class Store:
@@ -199,10 +212,10 @@ class Store:
             self._trim(entry.thing, kind)
         return added.rowcount > 0
 
-    def history(self, kind: str, thing: str, after_ms: int, limit: int, *, newest_first: bool) -> list[HistoryEntry]:
-        """Messages received after ``after_ms``, at most ``limit`` from the chosen end."""
+    def history(self, kind: str, thing: str, span: Span, limit: int, *, newest_first: bool) -> list[HistoryEntry]:
+        """Messages received within a span, at most ``limit`` from the chosen end."""
         query = _NEWEST_FIRST if newest_first else _OLDEST_FIRST
-        rows = self._all(query, thing, kind, after_ms, limit)
+        rows = self._all(query, thing, kind, span.after_ms, span.before_ms, limit)
         return [HistoryEntry(*row) for row in rows]
 
     def note(self, name: str) -> str | None:
