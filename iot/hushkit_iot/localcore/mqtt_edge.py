@@ -46,6 +46,26 @@ class BrokerAddress:
     key: Path
 
 
+class InFlight:
+    """Counts each thing's unanswered requests; used from several threads."""
+
+    def __init__(self, limit: int = MAX_IN_FLIGHT):
+        self._limit = limit
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def enter(self, thing: str) -> bool:
+        """Count one more; False when that is one too many. Every call is paired with a ``leave``."""
+        with self._lock:
+            self._counts[thing] += 1
+            return self._counts[thing] <= self._limit
+
+    def leave(self, thing: str) -> None:
+        """Count one less."""
+        with self._lock:
+            self._counts -= Counter([thing])  # drops what reaches zero
+
+
 class MqttEdge:
     """Bridges the broker and the worker.
 
@@ -68,8 +88,7 @@ class MqttEdge:
         self._submit = submit
         self._heard = heard
         self._connected = connected
-        self._in_flight: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._in_flight = InFlight()
         # A persistent session: while the engine is away the broker keeps what things ask.
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, ENGINE, clean_session=False, manual_ack=True)
         self._client.max_inflight_messages_set(1000)
@@ -144,18 +163,14 @@ class MqttEdge:
         now = int(time.time())
 
         def done(outcome: Outcome) -> None:
-            with self._lock:
-                self._in_flight -= Counter([key.thing])  # drops what reaches zero
+            self._in_flight.leave(key.thing)
             self.publish_outcome(key, outcome)
             self._acknowledge(message)
 
-        with self._lock:
-            self._in_flight[key.thing] += 1
-            crowded = self._in_flight[key.thing] > MAX_IN_FLIGHT
-        if crowded:
-            done(shadow_service.reject(request.operation, RejectedError(429, "Too many requests"), now))
-        else:
+        if self._in_flight.enter(key.thing):
             self._submit(ShadowJob(request.operation, key, bytes(message.payload), now, done))
+        else:
+            done(shadow_service.reject(request.operation, RejectedError(429, "Too Many Requests"), now))
 
     def _on_device_message(self, device: topics.DeviceTopic, message: mqtt.MQTTMessage) -> None:
         if not message.retain:
