@@ -159,9 +159,8 @@ def _classify(options: argparse.Namespace) -> int:
         _write_json(options.json, {"recording": options.recording.name, "seconds": seconds, "windows": rows})
     if options.json != "-":
         for row in rows:
-            print(
-                f"{row['start_s']:7.2f} s  {row['category']:24s} {row['confidence']:5.2f}   emergency {row['emergency']:5.2f}"
-            )
+            heard = f"{row['start_s']:7.2f} s  {row['category']:24s} {row['confidence']:5.2f}"
+            print(f"{heard}   emergency {row['emergency']:5.2f}")
     return 0
 
 
