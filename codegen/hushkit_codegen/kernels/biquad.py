@@ -172,11 +172,13 @@ def _block_one_accumulator(cascade: Cascade) -> list[Op | Loop]:
             (_TAPS[3], y_ring[(n - 1) % 2]),
         ]
         body += _products(cascade, low, high, pairs, fresh=not cascade.saves_fraction)
+        if n:  # stored here, the previous output covers the multiplier's latency
+            body.append(store(y_ring[(n - 1) % 2], buffer, 4 * (n - 1)))
         body += _output(cascade, low, high, y_ring[n % 2])
         if cascade.saves_fraction:
             body.append(alu("ubfx", f"{low}, {low}, #0, #{cascade.shift}"))
-        body.append(store(y_ring[n % 2], buffer, 4 * n))
     last = cascade.block - 1
+    body.append(store(y_ring[last % 2], buffer, 4 * last))
     body += [
         control("ldr", "r1, [sp, #4]"),
         control("ldr", "r4, [sp]"),

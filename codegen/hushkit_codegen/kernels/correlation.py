@@ -17,8 +17,9 @@ from enum import StrEnum
 from math import gcd
 
 from hushkit_codegen.errors import DesignError
-from hushkit_codegen.kernels.ir import POOL, Kernel, Loop, Op, alu, control, load, mac, store
+from hushkit_codegen.kernels.ir import POOL, Kernel, Loop, Op, Role, alu, control, load, mac
 
+_CHUNK = 8  # outputs of one pass over the registers; more are a loop around it
 _LONGEST_BODY = 48  # words; post-indexed offsets reach 255 bytes, and a loop should fit a small flash cache
 _UNROLLED = 24  # words; up to here a loop costs more than it saves
 
@@ -29,18 +30,13 @@ class Sum(StrEnum):
     Q31 = "q31"  # 32 x 32 into 64 bits
     Q15 = "q15"  # two 16 x 16 into 32 bits: exact while sum |c| <= 65535
     Q15_LONG = "q15_long"  # two 16 x 16 into 64 bits
+    Q31_STEP = "q31_step"  # y -= round(c x / 2^32) term by term: a weight update that ends in the weights themselves
 
 
-class Finish(StrEnum):
-    """What becomes of a sum."""
-
-    Q31 = "q31"  # (int32_t)(sum >> 31)
-    Q15 = "q15"  # saturate16(sum >> 15)
-    SHIFT = "shift"  # (int32_t)(sum >> shift), shift an argument
-
-
-_MAC = {Sum.Q31: "smlal", Sum.Q15: "smlad", Sum.Q15_LONG: "smlald"}
-_ACCUMULATOR_WORDS = {Sum.Q31: 2, Sum.Q15: 1, Sum.Q15_LONG: 2}
+_MAC = {Sum.Q31: "smlal", Sum.Q15: "smlad", Sum.Q15_LONG: "smlald", Sum.Q31_STEP: "smmlsr"}
+_FIRST = {**_MAC, Sum.Q31: "smull", Sum.Q15: "smuad"}
+_PAIRS = {Sum.Q15, Sum.Q15_LONG}
+_ACCUMULATOR_WORDS = {Sum.Q31: 2, Sum.Q15: 1, Sum.Q15_LONG: 2, Sum.Q31_STEP: 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +74,7 @@ _GROUPED = {
     (Sum.Q15, 4): Plan(4, 2, 5, 2, grouped=True),
     (Sum.Q15_LONG, 1): Plan(1, 4, 4, 4, grouped=True),
     (Sum.Q15_LONG, 2): Plan(2, 2, 4, 2, grouped=True),
+    (Sum.Q31_STEP, 4): Plan(4, 2, 5, 2, grouped=True),
 }
 _INTERLEAVED = {
     (Sum.Q31, 1): Plan(1, 2, 4, 4, grouped=False),
@@ -87,6 +84,7 @@ _INTERLEAVED = {
     (Sum.Q15, 4): Plan(4, 1, 5, 2, grouped=False),
     (Sum.Q15_LONG, 1): Plan(1, 2, 4, 4, grouped=False),
     (Sum.Q15_LONG, 2): Plan(2, 1, 4, 2, grouped=False),
+    (Sum.Q31_STEP, 4): Plan(4, 1, 5, 2, grouped=False),
 }
 
 
@@ -137,26 +135,40 @@ def assign_registers(plan: Plan, sums: Sum, slot: int) -> Files:
 
 def correlate_group(plan: Plan, sums: Sum, n_terms: int, files: Files, label: str) -> list[Op | Loop]:
     """Sum one group: r0 points at x[0], r1 at c[0]; the sums end up in the accumulators."""
-    steps: list[Op | Loop] = [
-        alu("mov", f"{register}, #0") for accumulator in files.accumulators for register in accumulator
-    ]
     lead = 0 if plan.grouped else plan.ahead
-    ready = plan.outputs - 1 + lead
-    preload = [load(files.terms[k], "r1", 4 * k) for k in range(min(lead, n_terms))]
-    preload += [load(files.window[k], "r0", 4 * k) for k in range(ready)]
-    steps += preload
     body_terms = _body_terms(plan, n_terms - lead)
     count = (n_terms - lead) // body_terms if body_terms else 0
-    done = count * body_terms
     emit = _grouped if plan.grouped else _interleaved
-    if count > 0:
-        steps += [alu("add", f"r0, r0, #{4 * ready}")] if ready else []
-        steps += [alu("add", f"r1, r1, #{4 * lead}")] if lead else []
-        body = emit(plan, sums, files, _Range(0, body_terms, n_terms, looped=True))
-        steps.append(Loop(label, count, files.counter, tuple(body), files.slot))
-    base = done if count > 0 else -1
-    steps += emit(plan, sums, files, _Range(done, n_terms, n_terms, looped=False, base=base))
-    return steps
+    if count == 0:
+        span = _Range(0, n_terms, n_terms, looped=False)
+        clear = _zero(files) if sums is Sum.Q15_LONG else []
+        return [*clear, *_preload(plan, files, lead, n_terms, moves=False), *emit(plan, sums, files, span)]
+    clear = [] if sums is Sum.Q31_STEP else _zero(files)
+    steps: list[Op | Loop] = [*clear, *_preload(plan, files, lead, n_terms, moves=True)]
+    body = emit(plan, sums, files, _Range(0, body_terms, n_terms, looped=True))
+    steps.append(Loop(label, count, files.counter, tuple(body), files.slot, early=8))
+    done = count * body_terms
+    return [*steps, *emit(plan, sums, files, _Range(done, n_terms, n_terms, looped=False, base=done))]
+
+
+def _zero(files: Files) -> list[Op]:
+    return [alu("mov", f"{register}, #0") for accumulator in files.accumulators for register in accumulator]
+
+
+def _preload(plan: Plan, files: Files, lead: int, n_terms: int, *, moves: bool) -> list[Op]:
+    """Terms and window in front of the first product; with ``moves`` both pointers step over them."""
+    ops: list[Op] = []
+    ready = plan.outputs - 1 + lead
+    for registers, pointer, n in ((files.terms, "r1", min(lead, n_terms)), (files.window, "r0", ready)):
+        if not moves or plan.grouped:
+            ops += [load(registers[k], pointer, 4 * k) for k in range(n)]
+            ops += [alu("add", f"{pointer}, {pointer}, #{4 * n}")] if moves and n else []
+        else:  # the base moves for nothing with the first load; on Cortex-M4 that would break the row of loads
+            ops += [
+                load(registers[k], pointer, 4 * (k - n)) if k else load(registers[k], pointer, advance=4 * n)
+                for k in range(n)
+            ]
+    return ops
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +189,12 @@ def _body_terms(plan: Plan, available: int) -> int:
     period = plan.period
     if available <= max(_UNROLLED, 2 * period):
         return 0
-    repeats = max(1, min(16 // period if period < 16 else 1, _LONGEST_BODY // period))
-    longest = period * repeats
-    # the longest body that leaves the fewest terms over
-    candidates = range(period, min(longest * 2, _LONGEST_BODY) + 1, period)
-    return min((c for c in candidates if c >= longest), key=lambda c: (available % c > 0, -c))
+    shortest = max(period, 16 // period * period)
+    bodies = range(shortest, min(2 * shortest, _LONGEST_BODY) + 1, period)
+    return min(bodies, key=lambda body: (available % body > 0, available % body - body))
 
 
-def _fetch(stream: str, register: str, position: int, span: _Range, plan: Plan, first: bool) -> Op:
+def _fetch(stream: str, register: str, position: int, span: _Range, plan: Plan, *, first: bool) -> Op:
     """Load c[position] or x[position] with the addressing of the span."""
     lead = 0 if plan.grouped else plan.ahead
     pointer, skipped = ("r1", lead) if stream == "c" else ("r0", plan.outputs - 1 + lead)
@@ -204,20 +214,22 @@ def _grouped(plan: Plan, sums: Sum, files: Files, span: _Range) -> list[Op]:
     while term < span.last:
         width = min(plan.ahead, span.last - term)
         for k in range(width):
-            ops.append(_fetch("c", files.terms[k], term + k, span, plan, first["c"]))
+            ops.append(_fetch("c", files.terms[k], term + k, span, plan, first=first["c"]))
             first["c"] = False
             newest = term + k + plan.outputs - 1
-            ops.append(_fetch("x", files.window[newest % plan.window], newest, span, plan, first["x"]))
+            ops.append(_fetch("x", files.window[newest % plan.window], newest, span, plan, first=first["x"]))
             first["x"] = False
         for k in range(width):
-            ops += _products(plan, sums, files, term + k, files.terms[k])
+            ops += _products(plan, sums, files, span, term + k)
         term += width
     return ops
 
 
-def _products(plan: Plan, sums: Sum, files: Files, term: int, coefficient: str) -> list[Op]:
+def _products(plan: Plan, sums: Sum, files: Files, span: _Range, term: int) -> list[Op]:
+    fresh = term == 0 and not span.looped
+    coefficient = files.terms[(term - span.first) % plan.ahead if plan.grouped else term % plan.terms]
     return [
-        mac(_MAC[sums], files.accumulators[p], coefficient, files.window[(term + p) % plan.window])
+        mac(_FIRST[sums] if fresh else _MAC[sums], files.accumulators[p], coefficient, files.window[(term + p) % plan.window])
         for p in range(plan.outputs)
     ]
 
@@ -232,12 +244,12 @@ def _interleaved(plan: Plan, sums: Sum, files: Files, span: _Range) -> list[Op]:
         if not span.looped and newest >= limit:
             return []
         ring = files.terms if stream == "c" else files.window
-        op = _fetch(stream, ring[newest % len(ring)], newest, span, plan, first[stream])
+        op = _fetch(stream, ring[newest % len(ring)], newest, span, plan, first=first[stream])
         first[stream] = False
         return [op]
 
     for term in range(span.first, span.last):
-        products = _products(plan, sums, files, term, files.terms[term % plan.terms])
+        products = _products(plan, sums, files, span, term)
         coming = term + plan.ahead
         if plan.outputs == 1:
             ops += [*products, *fetch("x", coming)]
@@ -250,73 +262,151 @@ def _interleaved(plan: Plan, sums: Sum, files: Files, span: _Range) -> list[Op]:
     return ops
 
 
-def correlation(  # noqa: PLR0917 - a kernel is named by all of these
-    name: str, core: str, sums: Sum, n_terms: int, outputs: int, bounds: str, equivalent: str
-) -> Kernel:
-    """A function ``void name(const void *x, const void *c, void *y)`` for a fixed block.
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a correlation computes.
+
+    Attributes:
+        sums: Number format.
+        n_terms: Words of c: taps in q31, pairs of taps in q15.
+        outputs: Outputs per window, up to 8 or a multiple of 8; in q15 they are two samples apart in x, and x must be
+            word aligned.
+        windows: 1, or 2: a second window (q15: the delay line shifted by a sample) whose outputs go between the first's.
+    """
+
+    sums: Sum
+    n_terms: int
+    outputs: int
+    windows: int = 1
+
+    @property
+    def arguments(self) -> str:
+        """C parameter list."""
+        return "const void *x, const void *c, void *y" + (", const void *x2" if self.windows == 2 else "")
+
+    @property
+    def text(self) -> str:
+        """The shape in words."""
+        terms = f"{self.n_terms} {'pairs of terms' if self.sums in _PAIRS else 'terms'}"
+        return f"{terms}, {self.outputs * self.windows} output(s), {self.sums}"
+
+    def fault(self) -> str:
+        """Why this shape cannot be generated; empty when it can."""
+        if self.n_terms < 1 or self.outputs < 1 or self.windows not in {1, 2}:
+            return "expected at least one term and one output, and one or two windows"
+        if self.outputs > _CHUNK and (self.outputs % _CHUNK or self.windows == 2 or self.sums in _PAIRS):
+            return f"expected at most {_CHUNK} outputs, or in q31 with one window a multiple of {_CHUNK}"
+        if self.sums is Sum.Q31_STEP and self.outputs % 4:
+            return "expected a multiple of 4 weights"
+        return ""
+
+
+def correlation(name: str, core: str, shape: Shape, *, bounds: str, equivalent: str) -> Kernel:
+    """A function ``void name(const void *x, const void *c, void *y[, const void *x2])`` for a fixed block.
 
     Args:
         name: C identifier.
         core: ``"cortex-m4"``, ``"cortex-m33"`` or ``"cortex-m7"``.
-        sums: Number format; in q15 terms are pairs, and x must be word aligned.
-        n_terms: Words of c: taps in q31, pairs of taps in q15.
-        outputs: Outputs per call; in q15 they are two samples apart in x and y.
+        shape: Format, terms and outputs.
         bounds: The proof that sums cannot overflow.
         equivalent: CMSIS-DSP function of the same result.
 
     Raises:
-        DesignError: Nothing to sum, or no order for this core.
+        DesignError: A shape that cannot be generated, or no order for this core.
     """
-    if n_terms < 1 or outputs < 1:
-        raise DesignError(f"{name}: {n_terms} terms and {outputs} outputs, expected at least one of each")
-    saved = 16  # r0 to r2 and the counter's slot
-    steps: list[Op | Loop] = [
-        control("push", "{r4-r11, lr}"),
-        control("sub", f"sp, sp, #{saved}"),
-        control("strd", "r0, r1, [sp]"),
-        control("str", "r2, [sp, #8]"),
-    ]
-    done = 0
-    for index, plan in enumerate(plan_groups(core, sums, outputs)):
-        files = assign_registers(plan, sums, 12)
-        if index:
-            steps.append(control("ldrd", "r0, r1, [sp]"))
-            steps.append(alu("add", f"r0, r0, #{4 * done}"))
-        steps += correlate_group(plan, sums, n_terms, files, str(index + 1))
-        steps += _finish(sums, files, done)
-        done += plan.outputs
-    steps += [control("add", f"sp, sp, #{saved}"), control("pop", "{r4-r11, pc}")]
+    if shape.fault():
+        raise DesignError(f"{name}: {shape.text}: {shape.fault()}")
+    groups = plan_groups(core, shape.sums, min(shape.outputs, _CHUNK))
+    chunks = shape.outputs // _CHUNK
+    work = _windows(name, shape, groups)
+    if shape.outputs <= _CHUNK:
+        # r0 to r3 lie at the bottom of the frame; r3's word holds the counter where it is no argument
+        steps: list[Op | Loop] = [control("push", "{r0-r11, lr}"), *work, control("add", "sp, sp, #16")]
+    else:
+        steps = [
+            control("push", "{r4-r11, lr}"),
+            alu("mov", f"r4, #{chunks}"),
+            control("push", "{r0-r4}"),
+            Loop("9", chunks, "", (control("ldrd", "r0, r1, [sp]"), *work, *_next_chunk())),
+            control("add", "sp, sp, #20"),
+        ]
+    steps.append(control("pop", "{r4-r11, pc}"))
     order = "grouped loads" if core != "cortex-m7" else "loads behind multiplies"
-    groups = " + ".join(str(plan.outputs) for plan in plan_groups(core, sums, outputs))
     return Kernel(
         name=name,
         core=core,
-        arguments="const void *x, const void *c, void *y",
-        shape=f"{n_terms} {'terms' if sums is Sum.Q31 else 'pairs of terms'}, {outputs} output(s), {sums}",
+        arguments=shape.arguments,
+        shape=shape.text,
         bounds=bounds,
-        schedule=f"{order}; outputs computed together: {groups}",
+        schedule=f"{order}; outputs computed together: {' + '.join(str(plan.outputs) for plan in groups)}",
         equivalent=equivalent,
         steps=tuple(steps),
-        work=n_terms * outputs * (1 if sums is Sum.Q31 else 2),
+        work=shape.n_terms * shape.outputs * shape.windows * (2 if shape.sums in _PAIRS else 1),
     )
 
 
-def _finish(sums: Sum, files: Files, done: int) -> list[Op]:
+def _windows(name: str, shape: Shape, groups: Sequence[Plan]) -> list[Op | Loop]:
+    """All groups of one chunk of outputs, over every window; r0 and r1 are set for the first."""
+    steps: list[Op | Loop] = []
+    label = 0
+    for window in range(shape.windows):
+        done = 0
+        for plan in groups:
+            label += 1
+            files = assign_registers(plan, shape.sums, 12)
+            if files.slot is not None and shape.windows == 2:
+                raise DesignError(f"{name}: {shape.text} leaves no register for the loop counter; use one window")
+            if label > 1:
+                steps.append(control("ldrd", "r0, r1, [sp]"))
+            if window == 1:
+                steps.append(control("ldr", "r0, [sp, #12]", "second window"))
+            if done:
+                steps.append(alu("add", f"r0, r0, #{4 * done}"))
+            if shape.sums is Sum.Q31_STEP:
+                pointer = files.terms[0]
+                steps.append(control("ldr", f"{pointer}, [sp, #8]"))
+                steps += [
+                    load(weight[0], pointer, 4 * (done + index), note="weight")
+                    for index, weight in enumerate(files.accumulators)
+                ]
+            steps += correlate_group(plan, shape.sums, shape.n_terms, files, str(label))
+            steps += _finish(shape, files, 4 * done + 2 * window)
+            done += plan.outputs
+    return steps
+
+
+def _next_chunk() -> list[Op | Loop]:
+    """Move x and y on by a chunk, count down."""
+    return [
+        control("ldr", "r0, [sp]"),
+        control("ldr", "r2, [sp, #8]"),
+        control("ldr", "r4, [sp, #16]"),
+        alu("add", f"r0, r0, #{4 * _CHUNK}"),
+        alu("add", f"r2, r2, #{4 * _CHUNK}"),
+        control("str", "r0, [sp]"),
+        control("str", "r2, [sp, #8]"),
+        control("subs", "r4, r4, #1"),
+        control("str", "r4, [sp, #16]"),
+        control("bne.w", "9b"),
+    ]
+
+
+def _finish(shape: Shape, files: Files, first_byte: int) -> list[Op]:
     """Scale and store one group's sums; every register but the accumulators is free by now."""
     pointer = files.terms[0]
     ops = [control("ldr", f"{pointer}, [sp, #8]")]
     for index, accumulator in enumerate(files.accumulators):
-        ops += finish_sum(sums, accumulator)
-        if sums is Sum.Q31:
-            ops.append(store(accumulator[1], pointer, 4 * (done + index)))
-        else:
-            place = f"[{pointer}, #{4 * (done + index)}]"
-            ops.append(Op(store("", "").role, "strh", f"{accumulator[0]}, {place}"))
+        ops += finish_sum(shape.sums, accumulator)
+        result = accumulator[1] if shape.sums is Sum.Q31 else accumulator[0]
+        mnemonic = "strh" if shape.sums in _PAIRS else "str"
+        ops.append(Op(Role.STORE, mnemonic, f"{result}, [{pointer}, #{first_byte + 4 * index}]"))
     return ops
 
 
 def finish_sum(sums: Sum, accumulator: Sequence[str]) -> list[Op]:
     """Bring a sum back to its format: Q1.31 into the high word, Q1.15 into the low one, saturated."""
+    if sums is Sum.Q31_STEP:
+        return []
     if sums is Sum.Q31:
         low, high = accumulator
         return [alu("lsl", f"{high}, {high}, #1"), alu("orr", f"{high}, {high}, {low}, lsr #31")]

@@ -1,7 +1,7 @@
 """From shapes to C text: each function in assembly (or Helium) for its core, and in portable C, same integers."""
 
 from hushkit_codegen.kernels.biquad import Cascade, biquad
-from hushkit_codegen.kernels.correlation import Sum, correlation
+from hushkit_codegen.kernels.correlation import Shape, Sum, correlation
 from hushkit_codegen.kernels.ir import Kernel
 from hushkit_codegen.kernels.printing import environment, print_kernel
 
@@ -16,15 +16,11 @@ def assembly_core(core: str) -> str:
     return "cortex-m33" if core == "cortex-m55" else core
 
 
-def correlation_text(  # noqa: PLR0917 - a kernel is named by all of these
-    name: str, core: str, sums: Sum, n_terms: int, outputs: int, bounds: str, equivalent: str
-) -> str:
+def correlation_text(name: str, core: str, shape: Shape, *, bounds: str, equivalent: str) -> str:
     """C of one correlation: see ``correlation`` for the arguments."""
-    kernel = correlation(name, assembly_core(core), sums, n_terms, outputs, bounds, equivalent)
-    q15 = sums is not Sum.Q31
-    portable = _render("correlation_portable", name=name, q15=q15, n_terms=n_terms, outputs=outputs)
-    helium = _correlation_helium(name, q15=q15, n_terms=n_terms, outputs=outputs) if core == "cortex-m55" else ""
-    return _either(kernel, portable, helium)
+    kernel = correlation(name, assembly_core(core), shape, bounds=bounds, equivalent=equivalent)
+    portable = _render("correlation_portable", name=name, shape=shape)
+    return _either(kernel, portable, _correlation_helium(name, shape) if core == "cortex-m55" else "")
 
 
 def biquad_text(name: str, core: str, cascade: Cascade) -> str:
@@ -54,7 +50,7 @@ def fir_q31_text(  # noqa: PLR0917 - shape and place of one filter
 def fir_q15_text(  # noqa: PLR0917 - shape and place of one filter
     name: str, title: str, n_taps: int, block: int, ears: int, inner: str, linkage: str = "static "
 ) -> str:
-    """C of one Q1.15 filter around its correlation ``inner`` (half a block of outputs, two samples apart)."""
+    """C of one Q1.15 filter around its correlation ``inner`` (two windows; one for block 1)."""
     return _render(
         "fir_q15",
         name=name,
@@ -68,22 +64,49 @@ def fir_q15_text(  # noqa: PLR0917 - shape and place of one filter
     )
 
 
+def fxnlms_text(  # noqa: PLR0917 - shape and place of one filter
+    name: str, title: str, n_taps: int, block: int, ears: int, inner: str, linkage: str = "static "
+) -> str:
+    """C of a fused update: ``inner`` is a correlation of ``block`` terms and ``n_taps`` outputs in steps."""
+    block_bits = (block - 1).bit_length()
+    return _render(
+        "fxnlms",
+        name=name,
+        title=title,
+        n_taps=n_taps,
+        block=block,
+        ears=ears,
+        ring=ring_length(n_taps + 1, block),
+        inner=inner,
+        linkage=linkage,
+        error_bits=29 - block_bits,
+        limit=2 ** (29 - block_bits),
+    )
+
+
 def ring_length(n_taps: int, block: int) -> int:
     """Samples of one half of a doubled ring: history and one block, in whole blocks."""
     return -(-(n_taps - 1 + block) // block) * block
 
 
-def _correlation_helium(name: str, *, q15: bool, n_terms: int, outputs: int) -> str:
+def _correlation_helium(name: str, shape: Shape) -> str:
+    if shape.sums is Sum.Q31_STEP:
+        return _render("step_helium", name=name, shape=shape)
+    q15 = shape.sums is not Sum.Q31
     lanes, bits, step = (8, 16, 2) if q15 else (4, 32, 1)
-    together = min(4, outputs)
-    terms = 2 * n_terms if q15 else n_terms
+    terms = 2 * shape.n_terms if q15 else shape.n_terms
+    together = 4
+    looped = shape.outputs > 8
+    outputs = together if looped else shape.outputs
     return _render(
         "correlation_helium",
         name=name,
+        shape=shape,
         lanes=lanes,
         bits=bits,
         step=step,
         together=together,
+        looped=looped,
         groups=[list(range(p, min(p + together, outputs))) for p in range(0, outputs, together)],
         whole=terms // lanes * lanes,
         rest=terms % lanes,

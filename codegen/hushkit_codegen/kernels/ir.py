@@ -46,13 +46,16 @@ class Loop:
 
     The counter lives in register ``counter``; or, where ``slot`` is not None, in the stack word at that byte offset,
     and ``counter`` is a register that is free at the body's ends. Without a counter the body itself branches back.
+    A counter in a register is decremented ``early`` operations before the body's end, where it finds a free issue slot
+    and the branch finds its flags ready; nothing in a body sets flags.
     """
 
     label: str
     count: int
     counter: str
-    body: tuple[Op, ...]
+    body: "tuple[Op | Loop, ...]"
     slot: int | None = None
+    early: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,41 +90,44 @@ class Kernel:
 
     def code_ops(self) -> int:
         """Instructions in the function's text."""
-        return sum(len(step.body) + _loop_overhead(step)[0] if isinstance(step, Loop) else 1 for step in self.steps)
+        return sum(1 for _ in _walk(self.steps, repeat=False))
 
     def executed(self) -> Iterator[Op]:
         """Every operation in execution order, loop control included."""
-        for step in self.steps:
-            if isinstance(step, Op):
-                yield step
-                continue
-            entry, back = loop_control(step)
-            yield from entry
-            for _ in range(step.count):
-                yield from step.body
-                yield from back
+        return _walk(self.steps, repeat=True)
 
 
-def loop_control(loop: Loop) -> tuple[tuple[Op, ...], tuple[Op, ...]]:
-    """Operations in front of a loop and at the end of its body."""
+def _walk(steps: "Sequence[Op | Loop]", *, repeat: bool) -> Iterator[Op]:
+    for step in steps:
+        if isinstance(step, Op):
+            yield step
+            continue
+        yield from loop_entry(step)
+        for _ in range(step.count if repeat else 1):
+            yield from _walk(loop_body(step), repeat=repeat)
+
+
+def loop_entry(loop: Loop) -> tuple[Op, ...]:
+    """Operations in front of a loop: the counter starts."""
     if not loop.counter:
-        return (), ()
-    enter = [Op(Role.CONTROL, "mov", f"{loop.counter}, #{loop.count}")]
-    again = [
-        Op(Role.CONTROL, "subs", f"{loop.counter}, {loop.counter}, #1"),
-        Op(Role.CONTROL, "bne.w" if len(loop.body) > 50 else "bne", f"{loop.label}b"),
-    ]
-    if loop.slot is not None:
-        place = f"{loop.counter}, [sp, #{loop.slot}]"
-        enter.append(Op(Role.CONTROL, "str", place))
-        again.insert(0, Op(Role.CONTROL, "ldr", place))
-        again.insert(2, Op(Role.CONTROL, "str", place))
-    return tuple(enter), tuple(again)
+        return ()
+    start = Op(Role.CONTROL, "mov", f"{loop.counter}, #{loop.count}")
+    if loop.slot is None:
+        return (start,)
+    return start, Op(Role.CONTROL, "str", f"{loop.counter}, [sp, #{loop.slot}]")
 
 
-def _loop_overhead(loop: Loop) -> tuple[int, int]:
-    entry, back = loop_control(loop)
-    return len(entry) + len(back), len(back)
+def loop_body(loop: Loop) -> tuple[Op | Loop, ...]:
+    """A loop's body with its control: count down, branch back."""
+    if not loop.counter:
+        return loop.body
+    down = Op(Role.CONTROL, "subs", f"{loop.counter}, {loop.counter}, #1")
+    back = Op(Role.CONTROL, "bne.w" if len(loop.body) > 50 else "bne", f"{loop.label}b")
+    if loop.slot is None:
+        place = max(0, len(loop.body) - loop.early)
+        return (*loop.body[:place], down, *loop.body[place:], back)
+    word = f"{loop.counter}, [sp, #{loop.slot}]"
+    return (*loop.body, Op(Role.CONTROL, "ldr", word), down, Op(Role.CONTROL, "str", word), back)
 
 
 def load(register: str, base: str, offset: int = 0, *, advance: int = 0, note: str = "") -> Op:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from hushkit import build_plan
 from hushkit.build_archive import CompileError, third_party_archive
@@ -132,6 +133,8 @@ def _qemu(board: Board, program: Path, trace_file: Path | None) -> list[str]:
 def _symbols(program: Path, names: Sequence[str]) -> list[int]:
     with program.open("rb") as file:
         table = ELFFile(file).get_section_by_name(".symtab")
+        if not isinstance(table, SymbolTableSection):
+            raise BenchError(f"{program} has no symbol table; expected an unstripped ELF file")
         return [int(table.get_symbol_by_name(name)[0]["st_value"]) & ~1 for name in names]
 
 
