@@ -22,12 +22,17 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { MAX_TOKENS = 1 << 20, MAX_ISR_ENDS = 16, MAX_REGIONS = 65536 };
+enum { MAX_TOKENS = 1 << 20, MAX_ADDRESSES = 32, MAX_REGIONS = 65536 };
 
 /* Tokens beside block indices. */
 #define TOKEN_ISR_ENTER UINT32_MAX
 #define TOKEN_ISR_EXIT  (UINT32_MAX - 1U)
 #define NO_ADDRESS      UINT64_MAX
+
+typedef struct {
+    uint64_t at[MAX_ADDRESSES];
+    uint32_t n;
+} addresses_t;
 
 typedef struct {
     uint64_t min, max, sum, n;
@@ -41,11 +46,10 @@ typedef struct {
 
 static struct {
     /* Arguments. */
-    uint64_t begin, end, stop, sync, isr, isr_ends[MAX_ISR_ENDS];
-    uint32_t n_isr_ends;
+    uint64_t begin, end, stop, sync, isr, resume, resume_end;
+    addresses_t foreign, foreign_ends;
     const char *trace, *ram, *plant_file, *record_file, *ready;
-    uint64_t page_offset, trace_from, trace_count;
-    int pace;
+    uint64_t page_offset, trace_from, trace_count, pace;
     /* Counting. */
     uint64_t instructions; /* inline counter: all of each block that started */
     int depth_tracing;     /* what blocks are translated for */
@@ -55,6 +59,8 @@ static struct {
     uint32_t isr_profile, background_profile;
     uint64_t traced, first_traced;
     int in_isr;
+    uint32_t in_foreign;    /* nested handlers that are not the audio interrupt's */
+    uint64_t foreign_start; /* counter when the outermost was entered */
     /* Lock-step. */
     hk_plant_t *plant;
     hk_audio_page_t *page;
@@ -312,6 +318,15 @@ static void on_sync(unsigned int cpu, void *rest) {
     }
 }
 
+/* The block that begins at a marker is noted before the marker's callback runs: it belongs behind the marker. */
+static void insert_marker(uint32_t marker) {
+    if (g.tracing && g.now.n > 0) {
+        const uint32_t block = g.now.tokens[--g.now.n];
+        token_add(marker);
+        token_add(block);
+    }
+}
+
 static void on_isr_enter(unsigned int cpu, void *rest) {
     (void)cpu;
     if (g.in_isr) {
@@ -319,27 +334,43 @@ static void on_isr_enter(unsigned int cpu, void *rest) {
     }
     g.in_isr = 1;
     g.isr_start = g.instructions - (uintptr_t)rest;
-    if (g.tracing && g.now.n > 0) {
-        const uint32_t block = g.now.tokens[--g.now.n];
-        token_add(TOKEN_ISR_ENTER);
-        token_add(block);
-    }
+    insert_marker(TOKEN_ISR_ENTER);
 }
 
-static void on_isr_exit(unsigned int cpu, void *rest) {
+/* The code that pended the interrupt goes on: the interrupt has returned. */
+static void on_resume(unsigned int cpu, void *rest) {
     (void)cpu;
     if (!g.in_isr) {
-        return; /* the same function called from elsewhere */
+        return;
     }
     g.in_isr = 0;
-    const uint64_t spent = g.instructions - (uintptr_t)rest + 1U - g.isr_start; /* the return itself included */
+    const uint64_t spent = g.instructions - (uintptr_t)rest - g.isr_start;
     g.isr_instructions += spent;
     if (g.exchange > 0) {
         extent_add(&g.per_isr, spent);
     }
-    if (g.tracing) {
-        token_add(TOKEN_ISR_EXIT);
+    insert_marker(TOKEN_ISR_EXIT);
+}
+
+/* Ticks and serial lines follow the wall clock, so what their handlers execute is left out: the rest is repeatable. */
+static void on_foreign_enter(unsigned int cpu, void *rest) {
+    (void)cpu;
+    if (g.in_foreign++ > 0) {
+        return;
     }
+    g.foreign_start = g.instructions - (uintptr_t)rest;
+    if (g.now.n > 0) {
+        g.now.n--; /* the handler's first block */
+    }
+}
+
+static void on_foreign_end(unsigned int cpu, void *rest) {
+    (void)cpu;
+    if (g.in_foreign == 0 || --g.in_foreign > 0) {
+        return;
+    }
+    const uint64_t after = g.instructions - (uintptr_t)rest + 1U; /* the return itself included */
+    g.instructions -= after - g.foreign_start;
 }
 
 /* ---- regions ----------------------------------------------------------------------------------------------------- */
@@ -392,6 +423,9 @@ static void on_stop(unsigned int cpu, void *unused) {
 
 static void on_block(unsigned int cpu, void *index) {
     (void)cpu;
+    if (g.in_foreign) {
+        return;
+    }
     if (g.tracing) {
         token_add((uint32_t)(uintptr_t)index);
     } else { /* remembered for a region or an exchange that begins in it */
@@ -419,8 +453,14 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
         hook(insn, g.begin, on_begin, n - i);
         hook(insn, g.end, on_end, n - i);
         hook(insn, g.stop, on_stop, n - i);
-        for (uint32_t k = 0; k < g.n_isr_ends; k++) {
-            hook(insn, g.isr_ends[k], on_isr_exit, n - i);
+        if (qemu_plugin_insn_vaddr(insn) >= g.resume && qemu_plugin_insn_vaddr(insn) < g.resume_end) {
+            hook(insn, qemu_plugin_insn_vaddr(insn), on_resume, n - i);
+        }
+        for (uint32_t k = 0; k < g.foreign.n; k++) {
+            hook(insn, g.foreign.at[k], on_foreign_enter, n - i);
+        }
+        for (uint32_t k = 0; k < g.foreign_ends.n; k++) {
+            hook(insn, g.foreign_ends.at[k], on_foreign_end, n - i);
         }
     }
     if (g.depth_tracing) {
@@ -437,14 +477,15 @@ static void at_exit(qemu_plugin_id_t id, void *unused) {
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
 
-static void parse_isr_ends(const char *text) {
+static void parse_addresses(addresses_t *list, const char *text) {
     char *after = NULL;
-    for (; *text != '\0' && g.n_isr_ends < MAX_ISR_ENDS; text = *after == '+' ? after + 1 : after) {
-        g.isr_ends[g.n_isr_ends++] = strtoull(text, &after, 0);
-        if (after == text) {
-            fail("isr_end is not a list of addresses joined by +");
+    for (; *text != '\0'; text = *after == '+' ? after + 1 : after) {
+        const uint64_t address = strtoull(text, &after, 0);
+        if (after == text || list->n == MAX_ADDRESSES) {
+            fail("expected up to 32 addresses joined by +");
             return;
         }
+        list->at[list->n++] = address;
     }
 }
 
@@ -458,38 +499,38 @@ static int parse(const char *argument) {
         const char *name;
         uint64_t *number;
         const char **text;
+        addresses_t *list;
     } known[] = {
-        {"begin", &g.begin, NULL},
-        {"end", &g.end, NULL},
-        {"stop", &g.stop, NULL},
-        {"sync", &g.sync, NULL},
-        {"isr", &g.isr, NULL},
-        {"page", &g.page_offset, NULL},
-        {"trace_from", &g.trace_from, NULL},
-        {"trace_count", &g.trace_count, NULL},
-        {"trace", NULL, &g.trace},
-        {"ram", NULL, &g.ram},
-        {"plant", NULL, &g.plant_file},
-        {"record", NULL, &g.record_file},
-        {"ready", NULL, &g.ready},
+        {"begin", &g.begin, NULL, NULL},
+        {"end", &g.end, NULL, NULL},
+        {"stop", &g.stop, NULL, NULL},
+        {"sync", &g.sync, NULL, NULL},
+        {"isr", &g.isr, NULL, NULL},
+        {"resume", &g.resume, NULL, NULL},
+        {"resume_end", &g.resume_end, NULL, NULL},
+        {"foreign", NULL, NULL, &g.foreign},
+        {"foreign_end", NULL, NULL, &g.foreign_ends},
+        {"page", &g.page_offset, NULL, NULL},
+        {"pace", &g.pace, NULL, NULL},
+        {"trace_from", &g.trace_from, NULL, NULL},
+        {"trace_count", &g.trace_count, NULL, NULL},
+        {"trace", NULL, &g.trace, NULL},
+        {"ram", NULL, &g.ram, NULL},
+        {"plant", NULL, &g.plant_file, NULL},
+        {"record", NULL, &g.record_file, NULL},
+        {"ready", NULL, &g.ready, NULL},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strlen(known[i].name) == n && strncmp(argument, known[i].name, n) == 0) {
             if (known[i].number != NULL) {
                 *known[i].number = strtoull(value, NULL, 0);
-            } else {
+            } else if (known[i].text != NULL) {
                 *known[i].text = strdup(value);
+            } else {
+                parse_addresses(known[i].list, value);
             }
             return 1;
         }
-    }
-    if (n == 7 && strncmp(argument, "isr_end", n) == 0) {
-        parse_isr_ends(value);
-        return 1;
-    }
-    if (n == 4 && strncmp(argument, "pace", n) == 0) {
-        g.pace = value[0] == '1';
-        return 1;
     }
     return 0;
 }

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hushkit.project import build_dir, project_root
+
 from hushkit_hil.errors import BenchError
 
 _HERE = Path(__file__).resolve().parent
@@ -64,7 +65,9 @@ def compile_library(
     """
     compiler = shutil.which("gcc")
     if compiler is None:
-        raise BenchError("gcc not found on PATH; the bench compiles its plant and QEMU plugin: install it with `make setup`")
+        raise BenchError(
+            "gcc not found on PATH; the bench compiles its plant and QEMU plugin: install it with `make setup`"
+        )
     version = subprocess.run([compiler, "-dumpfullversion"], capture_output=True, text=True, check=False).stdout
     parts = [version, platform.machine(), *_FLAGS, *flags]
     digest = hashlib.sha256("\0".join(parts).encode())
@@ -84,7 +87,9 @@ def _compile(command: list[str], sources: Sequence[Path], library: Path) -> None
             [*command, *map(str, sources), "-o", str(output), "-lm"], capture_output=True, text=True, check=False
         )
         if result.returncode != 0:
-            raise BenchError(f"gcc refuses {sources[0].name}: {result.stderr.strip().splitlines()[0]}; this is a fault here")
+            raise BenchError(
+                f"gcc refuses {sources[0].name}: {result.stderr.strip().splitlines()[0]}; this is a fault here"
+            )
         output.replace(library)  # whole or not at all: another bench may be compiling the same
 
 

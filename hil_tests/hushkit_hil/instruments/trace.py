@@ -76,7 +76,9 @@ class Trace:
 
     def regions(self) -> list[Profile]:
         """Profiles of mode ``regions`` in the order in which they ran."""
-        numbered = ((int(name.removeprefix("region ")), p) for name, p in self.profiles.items() if name[:7] == "region ")
+        numbered = (
+            (int(name.removeprefix("region ")), p) for name, p in self.profiles.items() if name[:7] == "region "
+        )
         return [profile for _, profile in sorted(numbered, key=lambda pair: pair[0])]
 
     def instructions_by_address(self, profile: Profile) -> Counter[int]:
@@ -96,7 +98,9 @@ def read_trace(path: Path) -> Trace:
     try:
         document: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError as err:
-        raise BenchError(f"no trace at {path}: the run ended before the plugin wrote it; look at QEMU's output") from err
+        raise BenchError(
+            f"no trace at {path}: the run ended before the plugin wrote it; look at QEMU's output"
+        ) from err
     except json.JSONDecodeError as err:
         raise BenchError(f"{path} is not a trace: {err}; the run was cut short, run it again") from err
     if document.get("format") != FORMAT or document.get("version") != VERSION:

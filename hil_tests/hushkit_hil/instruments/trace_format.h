@@ -16,7 +16,8 @@
  *
  * Mode "lockstep": closed acoustic loop.
  *   sync=ADDR      entry of hk_port_audio_sync; the plant runs when it is about to execute
- *   isr=ADDR       entry of the audio interrupt;   isr_end=ADDR+ADDR+...   its return instructions
+ *   isr=ADDR       entry of the audio interrupt;   resume=ADDR,resume_end=ADDR   the function that pends it and goes on
+ * after foreign=ADDR+ADDR+...,foreign_end=ADDR+...   entries and return instructions of the other handlers: not counted
  *   ram=FILE       backing file of the machine's main RAM (memory-backend-file, share=on);   page=OFFSET   audio page
  * in it plant=FILE     what the plant plays (targets/plant.h);   record=FILE   where it writes what it heard pace=0|1
  * 1: real time trace=FILE     at the end; trace_from=N,trace_count=N   exchanges to count blocks and edges in (0: none)

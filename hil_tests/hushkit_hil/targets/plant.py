@@ -202,7 +202,9 @@ class Record:
                 f"{run.block}, {run.rate_hz} Hz; the image was built from another spec"
             )
         if self.state is PlantState.WRONG_ORDER:
-            raise TargetError(f"{target}: the firmware lost or repeated an exchange after {self.samples} samples; it was reset")
+            raise TargetError(
+                f"{target}: the firmware lost or repeated an exchange after {self.samples} samples; it was reset"
+            )
         if self.state is not PlantState.DONE:
             raise TargetError(
                 f"{target}: the run stopped after {self.samples} of {run.n_samples} samples, before its end marker"
