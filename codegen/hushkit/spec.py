@@ -111,7 +111,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class NoAdaptive:
-    """No adaptive filter: the fixed filters work alone."""
+    """No adaptive filter: the fixed filters work alone; a secondary-path model lets the headset estimate its attenuation."""
 
     algorithm: Literal["none"] = "none"
     taps: int = 0
@@ -441,11 +441,11 @@ def _read_adaptive(root: Reader) -> Adaptive:
         return NoAdaptive()
     adaptive: Adaptive
     if table.choice("algorithm", ALGORITHMS) == "none":
-        adaptive = NoAdaptive()
+        adaptive = NoAdaptive(secondary_taps=table.multiple("secondary_taps", 4, 0, MAX_TAPS, default=0))
     else:
         adaptive = FxNlms(
-            taps=table.integer("taps", 8, MAX_TAPS),
-            secondary_taps=table.integer("secondary_taps", 8, MAX_TAPS),
+            taps=table.multiple("taps", 32, 32, MAX_TAPS),
+            secondary_taps=table.multiple("secondary_taps", 4, 8, MAX_TAPS),
             update_block=table.choice_number("update_block", (8, 16, 32, 64), "32 suits most headsets"),
             step=table.number("step", 1e-6, 1.0),
             leak=table.number("leak", 0.0, 0.01, default=0.0),

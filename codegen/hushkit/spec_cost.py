@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from hushkit.spec import Adaptive, Filter, HeadsetSpec
 
 _WORD = 4
+_SLICE = 8
+"""HK_KERNEL_SLICE: samples per call of the secondary-path model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class CoreCosts:
         fir_block: arm_fir_q31 called with three samples or more, per multiply-accumulate.
         fir_move: arm_fir_q31's delay line moved, per tap and call.
         fir15_single, fir15_block: the same for arm_fir_q15.
+        gradient: The gradient's correlation, two outputs at a time, per multiply-accumulate.
         biquad: One fraction-saving section, per sample.
         weight: One weight's scale, leak, saturation and watch sums, per update.
         interrupt: Entry, exit, exchange of samples and mode logic, per block and ear.
@@ -35,6 +38,7 @@ class CoreCosts:
     fir_move: float
     fir15_single: float
     fir15_block: float
+    gradient: float
     biquad: float
     weight: float
     interrupt: float
@@ -43,9 +47,9 @@ class CoreCosts:
 
 # FIR with 128 taps: block 1 1439/731 cycles a sample on M4/M7, q15 block 8 358/194; biquads 8 stages 207/134 (block 8).
 # M33 counts as M4 (same pipeline depth, single issue); M55 without Helium between M4 and M7.
-_M4 = CoreCosts(11.3, 3.4, 3.0, 7.0, 2.8, 24.0, 34.0, 110.0, 70.0)
-_M7 = CoreCosts(5.8, 1.9, 1.6, 3.6, 1.55, 16.0, 20.0, 80.0, 45.0)
-_M55 = CoreCosts(8.0, 2.6, 2.2, 5.2, 2.2, 20.0, 27.0, 90.0, 55.0)
+_M4 = CoreCosts(11.3, 3.4, 3.0, 7.0, 2.8, 3.1, 24.0, 34.0, 110.0, 70.0)
+_M7 = CoreCosts(5.8, 1.9, 1.6, 3.6, 1.55, 1.8, 16.0, 20.0, 80.0, 45.0)
+_M55 = CoreCosts(8.0, 2.6, 2.2, 5.2, 2.2, 2.4, 20.0, 27.0, 90.0, 55.0)
 CORE_COSTS = {"cortex-m4": _M4, "cortex-m7": _M7, "cortex-m33": _M4, "cortex-m55": _M55}
 
 # Program without filters, as built for QEMU with -O2: start-up, link, modes, statistics.
@@ -86,7 +90,7 @@ def estimate(spec: "HeadsetSpec") -> Estimate:
     if spec.adaptive.taps:
         without = _cycles(spec, 0)
         per_tap = (cycles - without) / spec.adaptive.taps
-        largest = max(0, math.floor((allowed - without) / per_tap / 16.0) * 16)
+        largest = max(0, math.floor((allowed - without) / per_tap / 32.0) * 32)
     return Estimate(
         cycles_per_sample=cycles,
         available_cycles=available,
@@ -113,8 +117,7 @@ def _cycles(spec: "HeadsetSpec", taps: int) -> float:
     block = spec.audio.block
     ear = core.interrupt / block + core.sample
     ear += _filter_cycles(core, spec.feedforward, block) + _filter_cycles(core, spec.transparency, block)
-    if spec.adaptive.taps:
-        ear += fir_cycles(core, taps, block) + _update_cycles(core, spec.adaptive, taps)
+    ear += fir_cycles(core, taps, block) + _update_cycles(core, spec.adaptive, taps)
     return ear * spec.audio.ears
 
 
@@ -125,10 +128,10 @@ def _filter_cycles(core: CoreCosts, design: "Filter", block: int) -> float:
 
 
 def _update_cycles(core: CoreCosts, adaptive: "Adaptive", taps: int) -> float:
-    block = adaptive.update_block
-    secondary = fir_cycles(core, adaptive.secondary_taps, block)
-    gradient = taps * core.fir_block
-    return secondary + gradient + taps * core.weight / block
+    secondary = fir_cycles(core, adaptive.secondary_taps, _SLICE)
+    if not taps:
+        return secondary  # the drive only, for the attenuation estimate
+    return 2.0 * secondary + taps * core.gradient + taps * core.weight / adaptive.update_block
 
 
 def _flash(spec: "HeadsetSpec") -> int:
@@ -145,6 +148,8 @@ def _ram(spec: "HeadsetSpec") -> int:
         words += adaptive.taps + block  # delay line of the control filter
         words += 3 * adaptive.taps  # weights: two snapshots and one in the making
         words += adaptive.taps + adaptive.update_block  # filtered-x history
-        words += adaptive.secondary_taps + 5 * adaptive.update_block
         words += adaptive.taps  # gradient
+    if adaptive.secondary_taps:
+        words += 2 * (adaptive.secondary_taps + _SLICE)
+    words += 12 * max(adaptive.update_block, 32)  # records of two update blocks
     return _BASE_RAM + spec.audio.ears * words * _WORD

@@ -122,6 +122,15 @@ class Reader:
             return low
         return value
 
+    def multiple(self, key: str, of: int, low: int, high: int, *, default: int | None = None) -> int:
+        """An integer in [low, high] that a kernel's unrolling divides; required unless there is a default."""
+        value = self.integer(key, low, high, default=default)
+        if value % of:
+            down, up = value // of * of, (value // of + 1) * of
+            self.fault(key, f"{value} is not a multiple of {of}", f"use {max(down, low)} or {min(up, high)}")
+            return low
+        return value
+
     def choice(self, key: str, choices: Sequence[str], *, default: str | None = None) -> str:
         """One of the given words; required unless there is a default."""
         value = self._take(key, default, "one of " + ", ".join(choices))

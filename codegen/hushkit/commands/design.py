@@ -1,0 +1,85 @@
+"""Design the integer filters of a headset: spec and acoustic paths to design.json.
+
+The fixed filters are fitted to the path set and the noise scene that the spec names, or to another path set; the
+result holds nothing but integers, and `hushkit generate --ir` turns it into C, byte for byte the same everywhere.
+
+example:
+  hushkit design flagship-m7 -o build/flagship
+  hushkit design flagship-m7 --paths measured.npz --latency-us 100 -o build/measured
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from hushkit_models.acoustics import AcousticsError
+from hushkit_models.acoustics.paths import load_paths
+
+from hushkit.errors import InputError
+from hushkit.spec import ALGORITHMS, load_spec
+from hushkit_codegen.design import design_headset
+from hushkit_codegen.ir import IR_FILE, FilterQuality, HeadsetIr, digest_ir, dump_ir, save_ir
+
+HELP = "design the integer filters of a headset"
+ERRORS: tuple[type[Exception], ...] = (InputError, AcousticsError)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument("spec", metavar="SPEC", help="name of a shipped spec, or a TOML file")
+    parser.add_argument("--paths", metavar="P", help="path set to design for, in place of the spec's")
+    parser.add_argument(
+        "--algorithm", metavar="A", choices=ALGORITHMS, help="adaptive algorithm, in place of the spec's"
+    )
+    parser.add_argument("--latency-us", metavar="X", type=float, help="whole delay from reference microphone to driver")
+    parser.add_argument("-o", "--output", metavar="DIR", required=True, type=Path, help=f"folder for {IR_FILE}")
+    parser.add_argument("--json", metavar="FILE", help="write the quality figures as JSON; - is standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run `hushkit design`."""
+    spec = load_spec(options.spec)
+    paths = load_paths(options.paths, spec.audio.rate_hz) if options.paths else None
+    ir = design_headset(spec, paths, options.algorithm, latency_us=options.latency_us)
+    target = options.output / IR_FILE
+    save_ir(ir, target)
+    if options.json:
+        write_quality(options.json, ir)
+    if options.json != "-":
+        print(
+            f"{target}: {ir.spec_name}, design {digest_ir(ir)}, paths {ir.paths}, {ir.latency_samples} samples of latency"
+        )
+        for item in ir.quality:
+            print("  " + describe_quality(item))
+    return 0
+
+
+def describe_quality(item: FilterQuality) -> str:
+    """One line on one filter."""
+    if item.warning:
+        return f"{item.name:<13}{item.warning}"
+    if item.name == "feedforward":
+        return (
+            f"{item.name:<13}{item.attenuation_mdb / 1000:.1f} dB attenuation in its scene, worst octave "
+            f"{item.worst_octave_mdb / 1000:.1f} dB, {item.fit_error_mdb / 1000:.1f} dB off the causal optimum"
+        )
+    if item.name == "transparency":
+        return (
+            f"{item.name:<13}flat within {item.worst_octave_mdb / 1000:.1f} dB, rms {item.fit_error_mdb / 1000:.2f} dB"
+        )
+    return f"{item.name:<13}model error {item.fit_error_mdb / 1000:.1f} dB"
+
+
+def write_quality(target: str, ir: HeadsetIr) -> None:
+    """Write the quality figures as JSON, to a file or to standard output."""
+    content = json.loads(dump_ir(ir))
+    keep = {key: content[key] for key in ("spec_name", "spec_digest", "paths", "latency_samples", "quality")}
+    text = json.dumps({**keep, "digest": digest_ir(ir)}, indent=2) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(target).write_text(text, encoding="utf-8")
+    except OSError as err:
+        raise InputError(f"--json {target}: cannot be written: {err.strerror}; choose a writable file") from err

@@ -1,0 +1,173 @@
+"""Headset spec and path set to the integer design of the whole headset."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from hushkit_models.acoustics import AcousticsError
+from hushkit_models.acoustics.paths import PathSet, load_paths
+
+from hushkit.spec import ALGORITHMS, MODES, FxNlms, HeadsetSpec, NoAdaptive
+from hushkit_codegen.design.fixed import design_feedforward, design_transparency
+from hushkit_codegen.design.quantize import quantize_fir, to_q31
+from hushkit_codegen.design.spectra import DesignScene, design_scene
+from hushkit_codegen.design.wiener import wiener_fir
+from hushkit_codegen.errors import DesignError
+from hushkit_codegen.ir import AdaptiveIr, FilterQuality, FirIr, FxNlmsIr, HeadsetIr, NoAdaptiveIr, SilentIr
+
+_WEIGHT_SUM_LIMIT = 1 << 31
+_CONTROL_MARGIN = 4.0
+"""The adaptive filter may grow to this many times the l1 norm of the causal optimum before the watch trips: a leaky fit
+needs up to 12 dB more gain. Less makes a leak look like divergence, more gives bits of weight away."""
+
+_IDLE_UPDATE_BLOCK = 32
+
+
+def design_headset(
+    spec: HeadsetSpec,
+    paths: PathSet | None = None,
+    algorithm: str | None = None,
+    *,
+    latency_us: float | None = None,
+) -> HeadsetIr:
+    """Design one headset.
+
+    Args:
+        spec: The headset spec.
+        paths: Path set at the spec's sample rate; the spec's own when None.
+        algorithm: Adaptive algorithm in place of the spec's: ``none`` leaves the adaptive filter out.
+        latency_us: Whole delay from the reference microphone's sample to the driver; buffering and converters when None.
+
+    Returns:
+        The integer design. Filters that had to be left out or miss their tolerance carry a warning in ``quality``.
+
+    Raises:
+        DesignError: The paths cannot be loaded or have another rate, the latency is less than the spec needs, or the
+            algorithm is unknown or lacks its settings.
+    """
+    spec = _with_algorithm(spec, algorithm)
+    loaded = _paths(spec, paths)
+    latency = _latency_samples(spec, latency_us)
+    scene = design_scene(loaded, noise=spec.acoustics.noise, field=spec.acoustics.field, latency_samples=latency)
+    feedforward, first = design_feedforward(spec.feedforward, scene)
+    transparency, second = design_transparency(spec.transparency, scene)
+    secondary, third = _secondary(spec, loaded, latency)
+    return HeadsetIr(
+        spec_name=spec.name,
+        spec_digest=spec.digest(),
+        core=spec.core.type,
+        clock_hz=spec.core.clock_hz,
+        rate_hz=spec.audio.rate_hz,
+        ears=spec.audio.ears,
+        block=spec.audio.block,
+        has_error_microphone=int("error" in spec.audio.microphones),
+        start_mode=MODES.index(spec.modes.start),
+        full_scale_mdb_spl=round(spec.converters.full_scale_db_spl * 1000),
+        latency_samples=latency,
+        paths=loaded.name,
+        feedforward=feedforward,
+        transparency=transparency,
+        secondary=secondary,
+        update_block=spec.adaptive.update_block or _IDLE_UPDATE_BLOCK,
+        adaptive=_adaptive(spec, scene),
+        dc_block_pole_q31=to_q31(
+            math.exp(-2 * math.pi * spec.dc_block_hz / spec.audio.rate_hz), name="dc_block.corner_hz"
+        ),
+        limiter_threshold_q31=to_q31(10 ** (spec.limiter.threshold_dbfs / 20), name="limiter.threshold_dbfs"),
+        limiter_release_q31=_release(spec),
+        ramp_samples=max(1, _samples(spec, spec.modes.ramp_ms)),
+        watch_samples=max(spec.audio.block, _samples(spec, spec.watch.window_ms)),
+        watch_ratio_q16=round(10 ** (spec.watch.ratio_db / 10) * 65536),
+        quality=tuple(item for item in (first, second, third) if item is not None),
+    )
+
+
+def _with_algorithm(spec: HeadsetSpec, algorithm: str | None) -> HeadsetSpec:
+    if algorithm is None or algorithm == spec.adaptive.algorithm:
+        return spec
+    if algorithm not in ALGORITHMS:
+        raise DesignError(f"algorithm {algorithm}: unknown; choose one of {', '.join(ALGORITHMS)}")
+    if algorithm != "none":
+        raise DesignError(
+            f"algorithm {algorithm}: the spec {spec.name} has settings for {spec.adaptive.algorithm}; "
+            f"write [adaptive] for {algorithm} in a spec of your own"
+        )
+    keep = NoAdaptive(secondary_taps=spec.adaptive.secondary_taps)
+    return replace(spec, adaptive=keep)
+
+
+def _paths(spec: HeadsetSpec, paths: PathSet | None) -> PathSet:
+    if paths is None:
+        try:
+            paths = load_paths(spec.acoustics.paths, spec.audio.rate_hz)
+        except AcousticsError as err:
+            raise DesignError(f"acoustics.paths: {err}") from err
+    if paths.rate_hz != spec.audio.rate_hz:
+        raise DesignError(
+            f"paths {paths.name}: {paths.rate_hz} Hz, but audio.rate_hz is {spec.audio.rate_hz}; load them at that rate"
+        )
+    return paths
+
+
+def _latency_samples(spec: HeadsetSpec, latency_us: float | None) -> int:
+    if latency_us is None:
+        return spec.needed_latency_samples
+    if latency_us < spec.needed_latency_us - 1e-6:
+        raise DesignError(
+            f"latency {latency_us:g} us: {spec.name} needs {spec.needed_latency_us:.1f} us (buffering "
+            f"{spec.buffering_us:.1f}, converters {spec.converters.adc_us + spec.converters.dac_us:g}); allow at least that"
+        )
+    return max(spec.needed_latency_samples, round(latency_us * spec.audio.rate_hz / 1e6))
+
+
+def _secondary(spec: HeadsetSpec, paths: PathSet, latency: int) -> tuple[FirIr | SilentIr, FilterQuality | None]:
+    """Cut the path from output sample to error sample to the model's length."""
+    taps = spec.adaptive.secondary_taps
+    if not taps or "error" not in spec.audio.microphones:
+        return SilentIr(), None
+    whole = np.concatenate([np.zeros(latency), paths.secondary])
+    model = np.zeros(taps)
+    kept = min(taps, whole.size)
+    model[:kept] = whole[:kept]
+    design = quantize_fir(model, name="adaptive.secondary_taps")
+    exact = np.array(design.taps[::-1]) * 2.0 ** (design.exponent - 31)
+    lost = np.sum((exact[:kept] - whole[:kept]) ** 2) + np.sum(whole[kept:] ** 2)
+    error_db = 10 * math.log10(max(float(lost / np.sum(whole**2)), 1e-15))
+    return design, FilterQuality("secondary", round(error_db * 1000), 0, 0)
+
+
+def _adaptive(spec: HeadsetSpec, scene: DesignScene) -> AdaptiveIr:
+    settings = spec.adaptive
+    if not isinstance(settings, FxNlms):
+        return NoAdaptiveIr()
+    exponent = _control_exponent(settings, scene)
+    floor = 10 ** (settings.regularisation_db / 10) * settings.taps
+    return FxNlmsIr(
+        prior=FirIr((0,) * settings.taps, exponent),
+        step_q31=max(1, to_q31(settings.step, name="adaptive.step")),
+        leak_q31=to_q31(settings.leak, name="adaptive.leak"),
+        regularisation_q48=max(1, round(floor * 2.0**48)),
+        weight_sum_limit=_WEIGHT_SUM_LIMIT,
+    )
+
+
+def _control_exponent(settings: FxNlms, scene: DesignScene) -> int:
+    """Exponent with which the causal optimum's absolute sum, and a margin, stays within the overflow bound."""
+    ideal = wiener_fir(scene, settings.taps, np.ones(scene.frequency.size))
+    total = float(np.abs(ideal).sum()) * _CONTROL_MARGIN
+    exponent = max(0, math.ceil(math.log2(total))) if total > 0 else 0
+    if exponent > 15:
+        raise DesignError(
+            f"adaptive: the control filter would need a gain of {20 * math.log10(total):.0f} dB; check the secondary path"
+        )
+    return exponent
+
+
+def _release(spec: HeadsetSpec) -> int:
+    """Share of the missing gain that comes back per sample."""
+    samples = spec.limiter.release_ms * spec.audio.rate_hz / 1000
+    return max(1, to_q31(1 - math.exp(-1 / samples), name="limiter.release_ms"))
+
+
+def _samples(spec: HeadsetSpec, milliseconds: float) -> int:
+    return round(milliseconds * spec.audio.rate_hz / 1000)

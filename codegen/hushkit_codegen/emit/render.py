@@ -1,0 +1,274 @@
+"""Integer design to C text. Pure: no clock, path, user or tool version reaches the text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jinja2
+
+from hushkit_codegen.ir import (
+    BiquadIr,
+    FilterIr,
+    FilterQuality,
+    FirIr,
+    FxNlmsIr,
+    HeadsetIr,
+    digest_ir,
+)
+
+DESIGN_ABI = 2
+KERNELS_ABI = 2
+_MODES = ("HK_DESIGN_MODE_OFF", "HK_DESIGN_MODE_ANC", "HK_DESIGN_MODE_TRANSPARENCY")
+_ALGORITHMS = {"none": "HK_ALGORITHM_NONE", "fxnlms": "HK_ALGORITHM_FXNLMS"}
+_TITLES = {"feedforward": "Fixed filter", "transparency": "Hear-through filter"}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One constant array of C: its comment, its declaration without the initializer, and the initializer's lines."""
+
+    comment: str
+    declaration: str
+    lines: tuple[str, ...]
+
+
+def emit_headset(ir: HeadsetIr) -> dict[str, str]:
+    """Render one headset.
+
+    Args:
+        ir: The integer design.
+
+    Returns:
+        Text by file name: ``hk_config.h``, ``hk_design.c``, ``hk_kernels.c``. LF line ends. Equal designs give equal
+        bytes on every machine.
+    """
+    templates = _environment()
+    digest = digest_ir(ir)
+    texts = {
+        "hk_config.h": templates.get_template("hk_config.h.j2").render(
+            ir=ir, digest=digest, design_abi=DESIGN_ABI, macros=_macros(ir, digest), tables=_tables(ir)
+        ),
+        "hk_design.c": templates.get_template("hk_design.c.j2").render(
+            ir=ir, digest=digest, quality=_quality_lines(ir.quality), tables=_tables(ir), fields=_fields(ir)
+        ),
+        "hk_kernels.c": _kernels(templates, ir, digest),
+    }
+    return texts
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("hushkit_codegen.emit"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        newline_sequence="\n",
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - C, not HTML
+    )
+
+
+def _sections(design: FilterIr) -> int:
+    return len(design.sections) if isinstance(design, BiquadIr) else 0
+
+
+def _taps(design: FilterIr) -> int:
+    return len(design.taps) if isinstance(design, FirIr) else 0
+
+
+def _exponent(design: FilterIr) -> int:
+    return design.exponent if isinstance(design, FirIr) else 0
+
+
+def _macros(ir: HeadsetIr, digest: str) -> list[tuple[str, str, str]]:
+    prior = ir.adaptive.prior if isinstance(ir.adaptive, FxNlmsIr) else None
+    rows = [
+        ("HK_CONFIG_SPEC_NAME", f'"{ir.spec_name}"', ""),
+        ("HK_CONFIG_DIGEST", f'"{digest}"', "of the integer design"),
+        ("HK_CONFIG_CLOCK_HZ", f"{ir.clock_hz}UL", ""),
+        ("HK_CONFIG_RATE_HZ", f"{ir.rate_hz}UL", ""),
+        ("HK_CONFIG_EARS", f"{ir.ears}U", ""),
+        ("HK_CONFIG_BLOCK", f"{ir.block}U", "samples per audio interrupt"),
+        ("HK_CONFIG_HAS_ERROR_MICROPHONE", str(ir.has_error_microphone), ""),
+        ("HK_CONFIG_START_MODE", _MODES[ir.start_mode], ""),
+        ("HK_CONFIG_LATENCY_SAMPLES", f"{ir.latency_samples}U", "reference microphone to driver, as designed for"),
+        ("HK_CONFIG_FEEDFORWARD_SECTIONS", f"{_sections(ir.feedforward)}U", ""),
+        ("HK_CONFIG_FEEDFORWARD_TAPS", f"{_taps(ir.feedforward)}U", ""),
+        ("HK_CONFIG_TRANSPARENCY_SECTIONS", f"{_sections(ir.transparency)}U", ""),
+        ("HK_CONFIG_TRANSPARENCY_TAPS", f"{_taps(ir.transparency)}U", ""),
+        ("HK_CONFIG_ALGORITHM", _ALGORITHMS[ir.adaptive.algorithm], ""),
+        ("HK_CONFIG_UPDATE_BLOCK", f"{ir.update_block}U", "samples per background job"),
+        ("HK_CONFIG_CONTROL_TAPS", f"{len(prior.taps) if prior else 0}U", ""),
+        ("HK_CONFIG_CONTROL_EXPONENT", f"{prior.exponent if prior else 0}U", "weight = w * 2^(exponent - 31)"),
+        ("HK_CONFIG_SECONDARY_TAPS", f"{_taps(ir.secondary)}U", ""),
+        ("HK_CONFIG_SECONDARY_EXPONENT", f"{_exponent(ir.secondary)}U", ""),
+        ("HK_CONFIG_WARPED_TAPS", "0U", ""),
+        ("HK_CONFIG_WARPED_SECONDARY_TAPS", "0U", ""),
+    ]
+    name_width = max(len(name) for name, _, _ in rows)
+    value_width = max(len(value) for _, value, note in rows if note)
+    return [
+        (name.ljust(name_width), value.ljust(value_width) if note else value, f" /* {note} */" if note else "")
+        for name, value, note in rows
+    ]
+
+
+def _tables(ir: HeadsetIr) -> list[Table]:
+    tables = []
+    for name, design in (("feedforward", ir.feedforward), ("transparency", ir.transparency)):
+        macro = f"HK_CONFIG_{name.upper()}"
+        if isinstance(design, BiquadIr):
+            comment = f"{_TITLES[name]}: b0, b1, b2, -a1, -a2 in Q1.31, scaled by 2^-{design.post_shift}."
+            rows = tuple("{" + ", ".join(f"{value:11d}" for value in row) + "}," for row in design.sections)
+            tables.append(Table(comment, f"const int32_t hk_design_{name}_taps[{macro}_SECTIONS][5]", rows))
+        elif isinstance(design, FirIr):
+            tables.append(_fir_table(_TITLES[name], f"hk_design_{name}_taps[{macro}_TAPS]", design))
+    if isinstance(ir.secondary, FirIr):
+        title = "Path from output sample to error sample"
+        tables.append(_fir_table(title, "hk_design_secondary_taps[HK_CONFIG_SECONDARY_TAPS]", ir.secondary))
+    if isinstance(ir.adaptive, FxNlmsIr):
+        title = "Start weights of the control filter"
+        tables.append(_fir_table(title, "hk_design_control_prior[HK_CONFIG_CONTROL_TAPS]", ir.adaptive.prior))
+    return tables
+
+
+def _fir_table(title: str, name: str, design: FirIr) -> Table:
+    bits, kind, per_row, width = (31, "int32_t", 8, 11) if design.format == "q31" else (15, "int16_t", 12, 6)
+    comment = f"{title}: last tap first, each worth 2^{design.exponent - bits}."
+    values = [f"{value:{width}d}," for value in design.taps]
+    rows = tuple(" ".join(values[at : at + per_row]) for at in range(0, len(values), per_row))
+    return Table(comment, f"const {kind} {name}", rows)
+
+
+def _fields(ir: HeadsetIr) -> list[str]:
+    prior = None
+    fields = [
+        ".abi = HK_DESIGN_ABI,",
+        ".spec_name = HK_CONFIG_SPEC_NAME,",
+        ".rate_hz = HK_CONFIG_RATE_HZ,",
+        ".n_ears = HK_CONFIG_EARS,",
+        ".block = HK_CONFIG_BLOCK,",
+        ".has_error_microphone = HK_CONFIG_HAS_ERROR_MICROPHONE,",
+        ".algorithm = HK_CONFIG_ALGORITHM,",
+        ".update_block = HK_CONFIG_UPDATE_BLOCK,",
+        ".start_mode = HK_CONFIG_START_MODE,",
+        f".full_scale_mdb_spl = {ir.full_scale_mdb_spl},",
+    ]
+    for name, design in (("feedforward", ir.feedforward), ("transparency", ir.transparency)):
+        if isinstance(design, BiquadIr):
+            fields.append(
+                f".{name} = {{.taps = hk_design_{name}_taps, .n_sections = {len(design.sections)}, "
+                f".post_shift = {design.post_shift}, .output_shift = {design.output_shift}}},"
+            )
+    if isinstance(ir.secondary, FirIr):
+        fields.append(f".secondary = {_fir_field('hk_design_secondary_taps', ir.secondary)},")
+    if isinstance(ir.adaptive, FxNlmsIr):
+        prior = ir.adaptive.prior
+        fields += [
+            ".fxnlms =",
+            "    {",
+            f"        .prior = {_fir_field('hk_design_control_prior', prior)},",
+            f"        .step_q31 = {ir.adaptive.step_q31},",
+            f"        .leak_q31 = {ir.adaptive.leak_q31},",
+            f"        .regularisation_q48 = {ir.adaptive.regularisation_q48}ULL,",
+            f"        .weight_sum_limit = {ir.adaptive.weight_sum_limit}ULL,",
+            "    },",
+        ]
+    fields += [
+        f".dc_block_pole_q31 = {ir.dc_block_pole_q31},",
+        f".limiter_threshold_q31 = {ir.limiter_threshold_q31},",
+        f".limiter_release_q31 = {ir.limiter_release_q31},",
+        f".ramp_samples = {ir.ramp_samples},",
+        f".watch_samples = {ir.watch_samples},",
+        f".watch_ratio_q16 = {ir.watch_ratio_q16},",
+    ]
+    return fields
+
+
+def _fir_field(array: str, design: FirIr) -> str:
+    return f"{{.taps = {array}, .n_taps = {len(design.taps)}, .exponent = {design.exponent}}}"
+
+
+def _quality_lines(quality: Sequence[FilterQuality]) -> list[str]:
+    lines = []
+    for item in quality:
+        lines.append(
+            f"{item.name}: fit error {_db(item.fit_error_mdb)}, attenuation {_db(item.attenuation_mdb)}, "
+            f"worst octave {_db(item.worst_octave_mdb)}."
+        )
+        if item.warning:
+            lines.append(f"  {item.warning}")
+    return lines
+
+
+def _db(value_mdb: int) -> str:
+    """Format thousandths of a decibel with one decimal, in integers only."""
+    tenths = (abs(value_mdb) + 50) // 100
+    return f"{'-' if value_mdb < 0 and tenths else ''}{tenths // 10}.{tenths % 10} dB"
+
+
+def _kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:
+    parts: list[str] = []
+    states: list[str] = []
+    summary: list[str] = []
+    for name, design in (("feedforward", ir.feedforward), ("transparency", ir.transparency)):
+        parts.append(_filter_part(templates, name, design))
+        states += _filter_states(name, design)
+        summary.append(f"{name.capitalize():<13} {_describe(design)}")
+    if isinstance(ir.adaptive, FxNlmsIr):
+        parts.append(templates.get_template("control.c.j2").render())
+        states.append("control_delay")
+        summary.append(f"{'Control':<13} arm_fir_q31, {len(ir.adaptive.prior.taps)} taps")
+    else:
+        parts.append(templates.get_template("no_control.c.j2").render())
+    if isinstance(ir.secondary, FirIr):
+        parts.append(templates.get_template("secondary.c.j2").render())
+        states.append("secondary_delay")
+        summary.append(
+            f"{'Secondary':<13} arm_fir_q31, {len(ir.secondary.taps)} taps, slices of HK_KERNEL_SLICE samples"
+        )
+    else:
+        parts.append(templates.get_template("no_secondary.c.j2").render())
+    if any("shift_left_q31(" in part for part in parts):
+        parts.insert(0, templates.get_template("saturate.c.j2").render())
+    uses_library = any("arm_fir" in part for part in parts)
+    return templates.get_template("hk_kernels.c.j2").render(
+        ir=ir,
+        digest=digest,
+        kernels_abi=KERNELS_ABI,
+        summary=summary,
+        headers=["dsp/filtering_functions.h"] if uses_library else [],
+        parts=[part.rstrip("\n") for part in parts],
+        states=states,
+    )
+
+
+def _filter_part(templates: jinja2.Environment, name: str, design: FilterIr) -> str:
+    title = _TITLES[name]
+    if isinstance(design, BiquadIr):
+        shift = 31 - design.post_shift
+        return templates.get_template("biquad.c.j2").render(
+            name=name,
+            title=title,
+            n_sections=len(design.sections),
+            shift=shift,
+            mask=f"0x{(1 << shift) - 1:08X}U",
+            output_shift=design.output_shift,
+        )
+    if isinstance(design, FirIr):
+        template = templates.get_template(f"fir_{design.format}.c.j2")
+        return template.render(name=name, title=title, n_taps=len(design.taps), exponent=design.exponent)
+    return templates.get_template("silent.c.j2").render(name=name, title=title)
+
+
+def _filter_states(name: str, design: FilterIr) -> list[str]:
+    if isinstance(design, BiquadIr):
+        return [f"{name}_history", f"{name}_fraction"]
+    return [f"{name}_delay"] if isinstance(design, FirIr) else []
+
+
+def _describe(design: FilterIr) -> str:
+    if isinstance(design, BiquadIr):
+        return f"{len(design.sections)} sections q31 with fraction saving, output shift {design.output_shift}"
+    if isinstance(design, FirIr):
+        return f"arm_fir_{design.format}, {len(design.taps)} taps"
+    return "left out"

@@ -1,0 +1,32 @@
+"""Integer designs: the dataclasses, and their canonical JSON."""
+
+from hushkit_codegen.ir.model import (
+    AdaptiveIr,
+    BiquadIr,
+    FilterIr,
+    FilterQuality,
+    FirIr,
+    FxNlmsIr,
+    HeadsetIr,
+    NoAdaptiveIr,
+    SilentIr,
+)
+from hushkit_codegen.ir.store import IR_FILE, digest_ir, dump_ir, load_ir, parse_ir, save_ir
+
+__all__ = [
+    "IR_FILE",
+    "AdaptiveIr",
+    "BiquadIr",
+    "FilterIr",
+    "FilterQuality",
+    "FirIr",
+    "FxNlmsIr",
+    "HeadsetIr",
+    "NoAdaptiveIr",
+    "SilentIr",
+    "digest_ir",
+    "dump_ir",
+    "load_ir",
+    "parse_ir",
+    "save_ir",
+]

@@ -1,0 +1,132 @@
+"""The integer design of one headset: frozen dataclasses that hold nothing but integers, names and tuples of them.
+
+Numbers are stored as the firmware reads them (firmware/include/hk/hk_design.h, the same names): coefficients Q1.31 or
+Q1.15, levels in thousandths of a decibel (mdb), powers in units of 2^-48 of full-scale power (q48).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+IR_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SilentIr:
+    """A filter that was left out: writes zeros."""
+
+    kind: Literal["none"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class BiquadIr:
+    """A cascade of second-order sections with fraction saving.
+
+    Attributes:
+        sections: Rows b0, b1, b2, -a1, -a2 in Q1.31, scaled by 2^-post_shift.
+        post_shift: 0..7.
+        output_shift: 0..15; the last section's output is shifted left by it, saturating.
+    """
+
+    sections: tuple[tuple[int, int, int, int, int], ...]
+    post_shift: int
+    output_shift: int
+    kind: Literal["sos"] = "sos"
+
+
+@dataclass(frozen=True, slots=True)
+class FirIr:
+    """A transversal filter.
+
+    Attributes:
+        taps: Last in time first, as CMSIS-DSP wants them; a tap is worth taps[i] * 2^(exponent - bits), bits 31 or 15.
+        exponent: 0..15; the sum is shifted left by it, saturating.
+        format: ``q31`` or ``q15``: of the taps, and in q15 of the samples too.
+    """
+
+    taps: tuple[int, ...]
+    exponent: int
+    format: str = "q31"
+    kind: Literal["fir"] = "fir"
+
+
+FilterIr = SilentIr | BiquadIr | FirIr
+
+
+@dataclass(frozen=True, slots=True)
+class NoAdaptiveIr:
+    """No adaptive filter."""
+
+    algorithm: Literal["none"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class FxNlmsIr:
+    """Filtered-x NLMS (hk_fxnlms_design_t).
+
+    Attributes:
+        prior: Start weights; their exponent is the control filter's.
+        step_q31: Normalised step.
+        leak_q31: Share of each weight lost per update.
+        regularisation_q48: Added to the power of the filtered reference, summed over the control filter's length.
+        weight_sum_limit: Bound of the sum of |w|, in LSB.
+    """
+
+    prior: FirIr
+    step_q31: int
+    leak_q31: int
+    regularisation_q48: int
+    weight_sum_limit: int
+    algorithm: Literal["fxnlms"] = "fxnlms"
+
+
+AdaptiveIr = NoAdaptiveIr | FxNlmsIr
+
+
+@dataclass(frozen=True, slots=True)
+class FilterQuality:
+    """What the design stage found about one fixed filter, for reports; the firmware does not read it.
+
+    Attributes:
+        fit_error_mdb: Power of (fitted - ideal) over ideal, weighted by what reaches the ear.
+        attenuation_mdb: Noise at the ear with the filter off over on, in the scenario of the design; 0 for transparency.
+        worst_octave_mdb: The least of that over the octaves 63 Hz to 8 kHz; for transparency the largest deviation from
+            the ideal, 100 Hz to 6 kHz.
+        warning: Empty, or what was given up and why.
+    """
+
+    name: str
+    fit_error_mdb: int
+    attenuation_mdb: int
+    worst_octave_mdb: int
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadsetIr:
+    """The integer design of one headset."""
+
+    spec_name: str
+    spec_digest: str
+    core: str
+    clock_hz: int
+    rate_hz: int
+    ears: int
+    block: int
+    has_error_microphone: int
+    start_mode: int
+    full_scale_mdb_spl: int
+    latency_samples: int
+    paths: str
+    feedforward: FilterIr
+    transparency: FilterIr
+    secondary: FirIr | SilentIr
+    update_block: int
+    adaptive: AdaptiveIr
+    dc_block_pole_q31: int
+    limiter_threshold_q31: int
+    limiter_release_q31: int
+    ramp_samples: int
+    watch_samples: int
+    watch_ratio_q16: int
+    quality: tuple[FilterQuality, ...]
+    schema: int = IR_SCHEMA
