@@ -40,7 +40,7 @@ def third_party_archive(root: Path, board: Board, third_party: dict[str, Path], 
         *build_plan.third_party_includes(root, board, third_party),
         *build_plan.private_includes(third_party),
     ]
-    sources = build_plan.third_party_sources(third_party, board)
+    sources = build_plan.third_party_sources(third_party)
     flags = [*build_plan.third_party_flags(root, board), *(f"-I{folder}" for folder in includes)]
     key = _key([tools, _version(f"{tools}gcc"), *flags, *map(str, sources)], [*root.glob("firmware/src/cmsis/*.h")])
     library = root / ".deps" / "lib"

@@ -12,6 +12,7 @@ from typing import Any
 
 CROSS_PREFIX = "arm-none-eabi-"
 STACK_BYTES = 8192
+CORE_SYMBOL = "hk_core_part"  # absolute symbol of every image: CPUID part number of the core it is for
 
 # Same bits on every core and on the host: signed overflow wraps, and no product is fused into a sum.
 _SEMANTICS = ["-std=c11", "-fwrapv", "-ffp-contract=off"]
@@ -30,7 +31,7 @@ _CMSIS_FOLDERS = (
     "TransformFunctions",
 )
 _CMSIS_DEFINES = ["-DARM_MATH_LOOPUNROLL", "-DDISABLEFLOAT16"]
-_CMSIS_HOST = ["-D__GNUC_PYTHON__"]  # CMSIS-DSP's own name for portable C
+_CMSIS_HOST = ("__GNUC_PYTHON__",)  # CMSIS-DSP's own name for portable C
 _ZCBOR_FILES = ("zcbor_common.c", "zcbor_decode.c", "zcbor_encode.c")
 
 
@@ -86,16 +87,19 @@ def project_version(root: Path) -> str:
     return found.group(1) if found else "0.0.0"
 
 
-def source_folders(board: Board) -> list[str]:
-    """Folders below firmware/src whose C files make the firmware of this board."""
+def source_folders(board: Board, *, with_link: bool = False) -> list[str]:
+    """Folders below firmware/src whose C files make the firmware of this board.
+
+    The host's firmware has no serial line; its unit tests (``with_link``) test the line's code all the same.
+    """
     shared = ["app", "dsp", f"port/{board.port}"]
-    return shared if board.is_host else ["link", *shared]
+    return ["link", *shared] if with_link or not board.is_host else shared
 
 
 def firmware_sources(root: Path, board: Board, generated: Path) -> list[Path]:
     """Every C file of the firmware: ours, the generated wire codec, and one spec's generated design."""
     folders = [root / "firmware" / "src" / folder for folder in source_folders(board)]
-    folders += [generated] if board.is_host else [wire_dir(root), generated]
+    folders += [wire_dir(root), generated]
     return [file for folder in folders for file in sorted(folder.glob("*.c"))]
 
 
@@ -125,13 +129,22 @@ def private_includes(third_party: dict[str, Path]) -> list[Path]:
     return [third_party["cmsisdsp"] / "PrivateInclude", third_party["cmsisdsp"] / "Source"]
 
 
-def compile_flags(root: Path, board: Board) -> list[str]:
-    """Flags of our own C files, without include folders."""
-    macros = [f"-D{name}={value}" for name, value in sorted(board.macros.items())]
+def macros(root: Path, board: Board) -> dict[str, str]:
+    """Macros of our own C files."""
     names = {"VERSION": project_version(root), "CORE": board.core, "BOARD": board.machine or board.name}
-    identity = [f'-DHK_BUILD_{name}="{value}"' for name, value in names.items()]
-    host = _CMSIS_HOST if board.is_host else []
-    return [*board.cpu_flags, *_SEMANTICS, *_CODE, *_WARNINGS, *identity, *macros, *host, *prefix_maps(root)]
+    identity = {f"HK_BUILD_{name}": f'"{value}"' for name, value in names.items()}
+    portable = dict.fromkeys(_CMSIS_HOST, "1") if board.is_host else {}
+    return {**identity, **board.macros, **portable}
+
+
+def compile_flags(root: Path, board: Board) -> list[str]:
+    """Flags of our own C files, without include folders, for a command without a shell."""
+    return [*code_flags(root, board), *(f"-D{name}={value}" for name, value in macros(root, board).items())]
+
+
+def code_flags(root: Path, board: Board) -> list[str]:
+    """Flags of our own C files, without macros and include folders."""
+    return [*board.cpu_flags, *_SEMANTICS, *_CODE, *_WARNINGS, *prefix_maps(root)]
 
 
 def prefix_maps(root: Path) -> list[str]:
@@ -141,20 +154,21 @@ def prefix_maps(root: Path) -> list[str]:
 
 def third_party_flags(root: Path, board: Board) -> list[str]:
     """Flags of third-party C files, without include folders."""
-    host = _CMSIS_HOST if board.is_host else []
-    return [*board.cpu_flags, *_SEMANTICS, *_CODE, "-w", *_CMSIS_DEFINES, *host, *prefix_maps(root)]
+    portable = [f"-D{name}" for name in _CMSIS_HOST] if board.is_host else []
+    return [*board.cpu_flags, *_SEMANTICS, *_CODE, "-w", *_CMSIS_DEFINES, *portable, *prefix_maps(root)]
 
 
-def third_party_sources(third_party: dict[str, Path], board: Board) -> list[Path]:
+def third_party_sources(third_party: dict[str, Path]) -> list[Path]:
     """C files of the third-party archive."""
     cmsis, zcbor = third_party["cmsisdsp"], third_party["zcbor"]
     files = [cmsis / "Source" / folder / f"{folder}.c" for folder in _CMSIS_FOLDERS]
-    return files if board.is_host else [*files, *(zcbor / "src" / name for name in _ZCBOR_FILES)]
+    return [*files, *(zcbor / "src" / name for name in _ZCBOR_FILES)]
 
 
 def link_flags(root: Path, board: Board) -> list[str]:
     """Flags of the target's linker call, without inputs, output and map file."""
-    symbols = {**board.memory, "HK_STACK_LENGTH": STACK_BYTES}
+    part = int(board.macros["HK_BOARD_CPU_PART"].rstrip("UL"), 0)
+    symbols = {**board.memory, "HK_STACK_LENGTH": STACK_BYTES, CORE_SYMBOL: part}
     return [
         *board.cpu_flags,
         "-nostartfiles",
@@ -163,3 +177,8 @@ def link_flags(root: Path, board: Board) -> list[str]:
         f"-Wl,-T,{root / 'firmware' / 'platform' / 'ld' / 'hushkit.ld'}",
         "-Wl,--gc-sections,--build-id=sha1,--fatal-warnings,--no-warn-rwx-segments",
     ]
+
+
+def host_link_flags() -> list[str]:
+    """Flags that make the host's firmware a shared library."""
+    return ["-shared", "-Wl,--gc-sections,--build-id=sha1,-z,defs"]

@@ -97,6 +97,7 @@ __attribute__((used)) void hk_startup_run(void) {
     }
     guard_stack();
     hk_fault_init();
+    HK_ASSERT((HK_SCB_CPUID >> 4 & 0xFFFUL) == HK_BOARD_CPU_PART); /* an image for another core */
     (void)main();
     hk_port_reset();
 }
