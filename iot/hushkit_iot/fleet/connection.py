@@ -12,8 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, SSLError
 
 from hushkit_iot.errors import FleetError, LocalCoreError
-from hushkit_iot.localcore.https_plane import REGION
-from hushkit_iot.localcore.layout import ENVIRONMENT, Layout, read_profile
+from hushkit_iot.localcore.layout import ENVIRONMENT, REGION, Layout, read_profile
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient

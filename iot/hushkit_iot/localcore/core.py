@@ -14,17 +14,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
+from hushkit_iot import policy
 from hushkit_iot.errors import LocalCoreError
-from hushkit_iot.localcore import broker, engine, pki, ports
+from hushkit_iot.localcore import broker, pki, ports
 from hushkit_iot.localcore.daemons import Daemon
-from hushkit_iot.localcore.layout import Layout, Profile, read_profile, write_private, write_profile
+from hushkit_iot.localcore.layout import BROKER, ENGINE, Layout, Profile, read_profile, write_private, write_profile
 from hushkit_iot.localcore.store import Store
-from hushkit_iot.policy import ENGINE, OPERATOR, mosquitto_acl
 from hushkit_iot.topics import THING_NAME
 
 MQTT_PORT = 8883
 HTTPS_PORT = 8443
 
+_ENGINE_MODULE = "hushkit_iot.localcore.engine"
 _START_TIMEOUT_S = 20.0
 _POLL_S = 0.05
 _PROBE_TIMEOUT_S = 2.0
@@ -86,8 +87,8 @@ class LocalCore:
         self.things = things
         self._layout = Layout(self.directory)
         self._wanted_ports = (mqtt_port, https_port)
-        self._broker = Daemon(self.directory, broker.SERVER)
-        self._engine = Daemon(self.directory, "engine")
+        self._broker = Daemon(self.directory, BROKER)
+        self._engine = Daemon(self.directory, ENGINE)
 
     @property
     def profile(self) -> Profile:
@@ -115,11 +116,11 @@ class LocalCore:
     @property
     def operator(self) -> ThingCredentials:
         """Credentials that may publish and subscribe everywhere, for an operator's MQTT client."""
-        return self._credentials(OPERATOR, self._layout.identity(OPERATOR))
+        return self._credentials(policy.OPERATOR, self._layout.identity(policy.OPERATOR))
 
     def issue_thing(self, name: str) -> ThingCredentials:
         """Create the thing when it is new and return its credentials; valid ones are reused. The core may be down."""
-        if not THING_NAME.fullmatch(name) or name in {ENGINE, OPERATOR}:
+        if not THING_NAME.fullmatch(name) or name in {policy.ENGINE, policy.OPERATOR}:
             raise LocalCoreError(f"thing name: found {name!r}, expected 1 to 128 of a-z A-Z 0-9 : _ -")
         files = self._layout.thing(name)
         if not self._layout.ca_cert.exists():
@@ -164,7 +165,7 @@ class LocalCore:
         """Start the engine alone when it is down, and wait until it answers."""
         if self._engine.pid() is None:
             self._claim(self.profile.https_port, "--https-port", "the data and control plane")
-            self._engine.start([sys.executable, "-m", engine.__name__, str(self.directory)])
+            self._engine.start([sys.executable, "-m", _ENGINE_MODULE, str(self.directory)])
         self._await("engine", self._engine, lambda: self._engine_health(self.profile) is not None)
 
     def stop_engine(self, *, kill: bool = False) -> bool:
@@ -174,7 +175,7 @@ class LocalCore:
     def __enter__(self) -> "LocalCore":
         try:
             self.start()
-        except LocalCoreError:
+        except BaseException:
             self.stop()
             raise
         return self
@@ -193,7 +194,7 @@ class LocalCore:
         profile = self._choose_profile()
         renewed = self._renew_certificates()
         configuration = broker.configuration(self._layout, profile.mqtt_port)
-        files = {"mosquitto.conf": configuration, "acl": mosquitto_acl()}
+        files = {"mosquitto.conf": configuration, "acl": policy.mosquitto_acl()}
         current = {name: _text(self.directory / name) for name in files}
         if renewed or files != current or profile != read_profile(self.directory):
             self.stop()
@@ -217,10 +218,10 @@ class LocalCore:
         layout, now = self._layout, datetime.now(UTC)
         made = [
             pki.ensure_authority(layout, now),
-            pki.ensure_server(layout, broker.SERVER, now),
-            pki.ensure_server(layout, engine.SERVER, now),
-            pki.ensure_client(layout, layout.identity(ENGINE), ENGINE, now),
-            pki.ensure_client(layout, layout.identity(OPERATOR), OPERATOR, now),
+            pki.ensure_server(layout, BROKER, now),
+            pki.ensure_server(layout, ENGINE, now),
+            pki.ensure_client(layout, layout.identity(policy.ENGINE), policy.ENGINE, now),
+            pki.ensure_client(layout, layout.identity(policy.OPERATOR), policy.OPERATOR, now),
         ]
         for key in sorted(self.directory.glob("things/*.key")):
             pki.ensure_client(layout, layout.thing(key.stem), key.stem, now)
@@ -247,7 +248,7 @@ class LocalCore:
     def _broker_answers(self, profile: Profile) -> bool:
         """True when the broker completes a TLS handshake with a certificate of ours."""
         context = self._client_context()
-        context.load_cert_chain(*self._layout.identity(OPERATOR))
+        context.load_cert_chain(*self._layout.identity(policy.OPERATOR))
         try:
             with (
                 socket.create_connection((ports.LOOPBACK, profile.mqtt_port), _PROBE_TIMEOUT_S) as plain,

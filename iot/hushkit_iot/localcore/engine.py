@@ -15,23 +15,19 @@ from pathlib import Path
 
 from aiohttp import web
 
+from hushkit_iot import policy
 from hushkit_iot.errors import IotError, LocalCoreError
-from hushkit_iot.localcore.broker import SERVER as BROKER
 from hushkit_iot.localcore.daemons import Daemon
 from hushkit_iot.localcore.https_plane import Credentials, HttpsPlane
-from hushkit_iot.localcore.layout import Layout, Profile, read_profile
+from hushkit_iot.localcore.layout import BROKER, ENGINE, Layout, Profile, read_profile
 from hushkit_iot.localcore.mqtt_edge import BrokerAddress, MqttEdge
 from hushkit_iot.localcore.ports import LOOPBACK
 from hushkit_iot.localcore.presence import Presence
 from hushkit_iot.localcore.store import Store
 from hushkit_iot.localcore.worker import Call, Worker
-from hushkit_iot.policy import ENGINE
 from hushkit_iot.topics import parse_device
 
 _LOG = logging.getLogger(__name__)
-
-SERVER = "engine-server"
-"""Stem of the HTTPS plane's certificate and key."""
 
 _PRESENCE_CHECK_S = 2.0
 _BROKER_NOTE = "broker_run"
@@ -47,7 +43,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._presence = Presence()
         self._worker = Worker(Store(layout.database), self._stop_from_anywhere)
-        cert, key = layout.identity(ENGINE)
+        cert, key = layout.identity(policy.ENGINE)
         self._edge = MqttEdge(
             BrokerAddress(profile.host, profile.mqtt_port, layout.ca_cert, cert, key),
             submit=self._worker.submit,
@@ -83,7 +79,7 @@ class Engine:
     def _tls(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(*self._layout.identity(SERVER))
+        context.load_cert_chain(*self._layout.identity(ENGINE))
         return context
 
     def _stop_from_anywhere(self) -> None:

@@ -20,13 +20,13 @@ from hushkit_iot.errors import LocalCoreError
 from hushkit_iot.localcore import history_plane, sigv4
 from hushkit_iot.localcore.aws_errors import AwsError, answer
 from hushkit_iot.localcore.engine_jobs import ShadowJob
+from hushkit_iot.localcore.layout import REGION
 from hushkit_iot.localcore.paging import page
 from hushkit_iot.localcore.shadow_service import MAX_PAYLOAD_BYTES, Outcome, ShadowKey
 from hushkit_iot.localcore.store import Retained, Store, Thing
 from hushkit_iot.localcore.worker import Call, Job
 from hushkit_iot.topics import THING_NAME
 
-REGION = "local"
 ACCOUNT = "000000000000"
 
 T = TypeVar("T")

@@ -10,6 +10,15 @@ from hushkit_iot.errors import LocalCoreError
 ENVIRONMENT = "HUSHKIT_CLOUD"
 """Names the directory of the local core that commands use."""
 
+REGION = "local"
+"""The region boto3 signs for; the local core takes any."""
+
+BROKER = "broker"
+"""Stem of the broker's process and certificate files."""
+
+ENGINE = "engine"
+"""Stem of the engine's process and server certificate files; as a client of the broker it has its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 import ssl
 import threading
 import time
@@ -96,6 +97,7 @@ class MqttEdge:
         context = ssl.create_default_context(cafile=address.ca)
         context.load_cert_chain(address.cert, address.key)
         self._client.tls_set_context(context)
+        self._client.on_socket_open = _send_at_once
         self._client.on_connect = self._on_connect
         self._client.on_message = self._on_message
 
@@ -188,3 +190,10 @@ class MqttEdge:
     def _acknowledge(self, message: mqtt.MQTTMessage) -> None:
         if message.qos > 0:
             self._client.ack(message.mid, message.qos)
+
+
+def _send_at_once(client: mqtt.Client, userdata: object, connection: object) -> None:
+    """Switch Nagle's algorithm off: several small writes in a row would wait 40 ms for a delayed acknowledgement."""
+    del client, userdata
+    if isinstance(connection, socket.socket):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
