@@ -62,6 +62,13 @@ class Demultiplexer:
         """What the line carried so far."""
         return LineCounts(self._packets, self._frames, self._corrupt, self._lost, self._noise)
 
+    def break_off(self) -> None:
+        """The line was closed: what had begun will not be continued."""
+        self._noise += len(self._pending)
+        self._pending.clear()
+        self._marker, self._framed, self._next_sequence = None, False, None
+        self._assembler = LineAssembler()
+
     def feed(self, data: bytes) -> list[Item]:
         """Take bytes as they come; never raises.
 

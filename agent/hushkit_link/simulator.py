@@ -129,7 +129,7 @@ class SimulatedHeadset:
         mode = before.mode if request.mode is None else request.mode
         intensity = before.intensity if request.intensity is None else request.intensity
         frames = b""
-        if (mode, intensity) != (before.mode, before.intensity):
+        if request.mode is not None or request.intensity is not None:
             self.settings = _Settings(mode, intensity, before.changes + 1)
             if mode != before.mode:
                 frames = self.event(wire.EventKind.MODE_CHANGED, now_s, value=before.mode)

@@ -1,0 +1,1 @@
+"""AWS IoT Core, or the local one, at the edge."""
