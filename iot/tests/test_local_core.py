@@ -3,9 +3,11 @@
 import json
 import queue
 import ssl
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 import paho.mqtt.client as mqtt
@@ -16,6 +18,8 @@ from hushkit_iot.localcore import LocalCore, ThingCredentials
 from paho.mqtt.enums import CallbackAPIVersion
 
 WAIT_S = 10.0
+
+T = TypeVar("T")
 
 
 class Device:
@@ -308,13 +312,13 @@ def query(tables: Any, table: str) -> list[dict[str, Any]]:
     return items
 
 
-def settled(read: Any, done: Any) -> list[dict[str, Any]]:
-    """Read again until what was published has reached the database; each read is a round trip through the worker."""
-    for _ in range(1000):
-        found: list[dict[str, Any]] = read()
-        if done(found):
-            return found
-    raise AssertionError(found)
+def settled(read: Callable[[], list[T]], done: Callable[[list[T]], bool]) -> list[T]:
+    """Read again until what was published has arrived."""
+    pause, deadline = threading.Event(), time.monotonic() + WAIT_S
+    while not done(found := read()):
+        assert time.monotonic() < deadline, found
+        pause.wait(0.02)
+    return found
 
 
 def test_what_was_accepted_survives_killing_broker_and_engine(tmp_path: Path) -> None:
@@ -347,18 +351,20 @@ def test_request_queued_while_engine_and_broker_are_both_killed_is_answered(tmp_
     with LocalCore(tmp_path / "core", mqtt_port=0, https_port=0, things=("hs-001",)) as core:
         core.stop_engine(kill=True)
         device = Device(core.issue_thing("hs-001"))
-        for number in range(3):  # the broker saves after every second change
+        for number in range(3):
             payload = json.dumps({"state": {"reported": {f"n{number}": number}}})
             device.client.publish("$aws/things/hs-001/shadow/update", payload, qos=1).wait_for_publish(WAIT_S)
         device.close()
+        saved = core.directory / "broker.db"  # written once a second
+        settled(lambda: [saved.exists() and b'"n2"' in saved.read_bytes()], lambda found: found[0])
         core.stop_broker(kill=True)
 
         core.start()
 
         _, data, _ = clients(core)
-        found = settled(lambda: reported(data), lambda keys: len(keys) >= 2)
+        found = settled(lambda: reported(data), lambda keys: len(keys) >= 3)
 
-    assert {"n0", "n1"} <= set(found)
+    assert found == ["n0", "n1", "n2"]
 
 
 def reported(data: Any) -> list[str]:

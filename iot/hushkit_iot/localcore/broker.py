@@ -33,11 +33,12 @@ acl_file {layout.directory / "acl"}
 # Only root may ask for it; the keys are readable by the owner alone.
 user {getpass.getuser()}
 
-# A crash costs at most what arrived since the last change that was saved.
+# Saved every second: a crash costs at most what nobody had received of the last two. Saving on each change instead
+# (autosave_on_changes) stalls the broker's only thread for an fsync per message and cost 9 of 10 updates per second.
 persistence true
 persistence_location {layout.directory}/
 persistence_file broker.db
-autosave_on_changes true
+autosave_on_changes false
 autosave_interval 1
 persistent_client_expiration 7d
 
