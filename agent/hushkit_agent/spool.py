@@ -21,6 +21,8 @@ from hushkit_agent.errors import SpoolError
 FORMAT: Final = 1
 DEFAULT_BYTES: Final = 64 << 20
 """Two days of telemetry at one record set a second."""
+MOST_PENDING: Final = 600
+"""Documents held in memory while the disk refuses: ten minutes of batches."""
 
 _SCHEMA: Final = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -89,6 +91,9 @@ class Spool:
             head["dropped"] = counter.dropped
         body = json.dumps({**document, **head}, separators=(",", ":"), default=str).encode()
         self._new.append((stream, body))
+        if len(self._new) > MOST_PENDING:
+            lost_stream, _ = self._new.pop(0)
+            self._counters[lost_stream].dropped += 1
         return sequence
 
     def acknowledge(self, message_id: int) -> None:
@@ -99,7 +104,7 @@ class Spool:
         """Write what was kept and acknowledged, in one transaction, to the disk.
 
         Raises:
-            SpoolError: The disk refuses; nothing is lost from memory, call again.
+            SpoolError: The disk refuses; what was kept stays in memory, call again.
         """
         with self._transaction() as database:
             held = self._bytes + sum(len(body) for _, body in self._new)

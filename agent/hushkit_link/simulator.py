@@ -41,6 +41,7 @@ class SimulatedHeadset:
 
     Attributes:
         digest: Edition of the wire specification it claims; another one than the host's is refused.
+        refuses: Error code for every change of the configuration, or None to obey.
         reference_level: Level at the ears, in dBFS; tests may change it at any time.
     """
 
@@ -49,6 +50,7 @@ class SimulatedHeadset:
     digest: bytes = wire.DIGEST
     n_ears: int = 2
     reference_level: float = -38.0
+    refuses: wire.Error | None = None
     started_s: float = 0.0
     settings: _Settings = field(default_factory=_Settings)
     _lease: _Lease | None = None
@@ -125,6 +127,8 @@ class SimulatedHeadset:
         return wire.ConfigurationReply(settings.mode, settings.intensity, settings.changes).to_map()
 
     def _configure(self, request: wire.ConfigurationRequest, now_s: float) -> tuple[Mapping[str, object], bytes]:
+        if self.refuses is not None:
+            return _refuse(wire.GROUP, self.refuses), b""
         before = self.settings
         mode = before.mode if request.mode is None else request.mode
         intensity = before.intensity if request.intensity is None else request.intensity

@@ -89,7 +89,8 @@ class Agent:
 
     def line_bytes(self, data: bytes, now: Instant) -> list[Effect]:
         """Bytes came from the headset."""
-        return self._follow(self._headset.feed(data, now.mono_s), now) + self._settle(now)
+        over = self._end_batch(now)  # before these bytes lengthen it
+        return over + self._follow(self._headset.feed(data, now.mono_s), now) + self._settle(now)
 
     def cloud_connected(self, now: Instant) -> list[Effect]:
         """Connected, subscriptions in place."""
@@ -111,9 +112,7 @@ class Agent:
 
     def stop(self, now: Instant) -> list[Effect]:
         """The agent ends: close the open batch and say good-bye."""
-        batch = self._batcher.close(now, force=True)
-        keep: list[Effect] = [Keep("telemetry", batch)] if batch else []
-        return [*keep, self.presence(now, online=False, reason="shutdown")]
+        return [*self._end_batch(now, force=True), self.presence(now, online=False, reason="shutdown")]
 
     def presence(self, now: Instant, *, online: bool, reason: str) -> Publish:
         """The retained status; also the last will, with ``online`` false."""
@@ -134,11 +133,13 @@ class Agent:
         effects += self._follow(changes, now)
         if data:
             effects.append(WriteLine(data))
-        batch = self._batcher.close(now)
-        if batch is not None:
-            effects.append(Keep("telemetry", batch))
+        effects += self._end_batch(now)
         self._shadow.report(self._reported)
         return effects + self._shadow.poll(now.mono_s)
+
+    def _end_batch(self, now: Instant, *, force: bool = False) -> list[Effect]:
+        batch = self._batcher.close(now, force=force)
+        return [Keep("telemetry", batch)] if batch is not None else []
 
     def _judge(self, now: Instant) -> list[Effect]:
         before, self._judgement = self._judgement, judge(self._desired or {})

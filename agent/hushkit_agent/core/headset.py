@@ -244,10 +244,12 @@ class Headset:
 
     def _conclude(self, outcome: Outcome, now_s: float) -> list[Change]:
         if isinstance(outcome, NoReply):
+            if self._state is LinkState.UP and now_s < self._silent_at_s():
+                return [Trouble(f"no reply to {outcome.key}, though telemetry flows: a noisy line? asking again")]
             self._state = LinkState.ASKING
             self._ask_at_s = now_s + self._ask_wait.wait_s()
             self._forget()
-            return self._down(f"the headset did not answer {outcome.attempts} times ({outcome.key})")
+            return self._down("the headset does not answer")
         try:
             return self._take(outcome, now_s)
         except WireError as err:
