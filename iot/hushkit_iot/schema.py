@@ -17,7 +17,7 @@ _IN_TREE = Path(__file__).resolve().parents[1] / "schemas"
 def load_schema(name: str) -> dict[str, Any]:
     """Read ``iot/schemas/<name>.schema.json``, from the source tree or from the installed package."""
     file = f"{name}.schema.json"
-    if _IN_TREE.is_dir():
+    if (_IN_TREE / file).is_file():
         text = (_IN_TREE / file).read_text()
     else:
         text = resources.files("hushkit_iot").joinpath("schemas", file).read_text()
