@@ -177,14 +177,10 @@ def build_host(
 
 def _generated(spec: HeadsetSpec, ir: "HeadsetIr | None", generated: Path | None, directory: Path) -> Path:
     if ir is not None:
-        from hushkit_codegen.emit import emit_headset  # noqa: PLC0415  (the design stack loads only when it is used)
+        from hushkit_codegen.emit import emit_headset, write_files  # noqa: PLC0415  (the design stack loads only when it is used)
 
         generated = generated or directory / "generated"
-        generated.mkdir(parents=True, exist_ok=True)
-        for name, text in emit_headset(ir).items():
-            file = generated / name
-            if not file.is_file() or file.read_text() != text:
-                file.write_text(text)
+        write_files(generated, emit_headset(ir))
     generated = generated or project_root() / "firmware" / "generated" / spec.name
     if not (generated / "hk_config.h").is_file():
         raise BuildError(f"no generated code in {generated}; run `hushkit generate {spec.name}` first")

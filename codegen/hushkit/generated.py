@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hushkit_codegen.design import design_headset
-from hushkit_codegen.emit import emit_headset
+from hushkit_codegen.emit import emit_headset, write_files
 
 from hushkit.project import build_dir, project_root
 from hushkit.spec import HeadsetSpec, load_spec
@@ -25,9 +25,5 @@ def generated_code(spec: HeadsetSpec, directory: Path | None = None) -> Path:
     if (committed / "hk_config.h").is_file() and shipped.is_file() and load_spec(spec.name) == spec:
         return committed
     folder = (directory or build_dir() / spec.name) / "generated"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in emit_headset(design_headset(spec)).items():
-        file = folder / name
-        if not file.is_file() or file.read_text() != text:
-            file.write_text(text)
+    write_files(folder, emit_headset(design_headset(spec)))
     return folder

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from SCons.Script import AlwaysBuild, Default, DefaultEnvironment
+from SCons.Script import COMMAND_LINE_TARGETS, AlwaysBuild, Default, DefaultEnvironment
 
 env = DefaultEnvironment()
 root = Path(env["PROJECT_DIR"])
@@ -68,8 +68,11 @@ def power_off(target: object, source: object, env: object) -> int:
 
 
 environment = env["PIOENV"]
-board = build_plan.load_boards(root)[env.BoardConfig().id if hasattr(env.BoardConfig(), "id") else env["BOARD"]]
-testing = "__test" in sys.argv or "test" in env.GetBuildType()
+board = build_plan.load_boards(root)[env["BOARD"]]
+testing = "test" in env.GetBuildType()
+if list(COMMAND_LINE_TARGETS) == ["poweroff"]:  # needs nothing that a build needs
+    power_off(None, None, env)
+    env.Exit(0)
 tools = "" if board.is_host else build_plan.CROSS_PREFIX
 generated = generated_folder()
 third_party = fetched_sources()

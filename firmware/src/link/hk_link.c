@@ -9,10 +9,14 @@
 
 #include "hk_sha256.h"
 
-#include "hk/hk_port.h"      /* hk_port_uart_read, hk_port_reset */
+#include "hk/hk_design.h"    /* hk_design */
+#include "hk/hk_port.h"      /* hk_build_id, hk_port_uart_read, hk_port_reset */
 #include "hk/hk_smp.h"       /* hk_smp_receive, hk_smp_handle */
 #include "hk/hk_telemetry.h" /* hk_telemetry_next */
 
+#include <string.h> /* memcpy, strlen */
+
+#define HK_LINK_ID_BYTES       8U
 #define HK_LINK_BYTES_PER_POLL 32U /* bounds a poll between two audio blocks */
 
 _Static_assert(HK_SHA256_BYTES == HK_SMP_HASH_BYTES, "image state reports this hash");
@@ -25,11 +29,35 @@ static struct {
     uint32_t at_out;
 } link_state;
 
+static void say(const char *text) {
+    const uint32_t n = (uint32_t)strlen(text);
+    memcpy(link_state.out + link_state.n_out, text, n);
+    link_state.n_out += n;
+}
+
+/* One line of text for a person who watches; protocols skip what is not theirs. */
+static void greet(void) {
+    static const char hex[] = "0123456789abcdef";
+    char id[2U * HK_LINK_ID_BYTES + 1U] = "";
+    for (uint32_t i = 0U; i < HK_LINK_ID_BYTES; i++) {
+        id[2U * i] = hex[hk_build_id[i] >> 4];
+        id[2U * i + 1U] = hex[hk_build_id[i] & 15U];
+    }
+    say("\nhushkit ");
+    say(HK_BUILD_VERSION);
+    say(" ");
+    say(hk_design.spec_name); /* at most 63 bytes: the generator checks */
+    say(" build ");
+    say(id);
+    say("\n");
+}
+
 void hk_link_init(const uint8_t *image, uint32_t n_bytes) {
     uint8_t hash[HK_SHA256_BYTES];
     hk_sha256(image, n_bytes, hash);
     hk_smp_set_image_hash(hash);
     hk_telemetry_init();
+    greet();
 }
 
 uint32_t hk_link_line_errors(void) {

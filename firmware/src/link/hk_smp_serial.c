@@ -4,7 +4,7 @@
  */
 #include "hk/hk_smp.h"
 
-enum { HK_SMP_IDLE = 0, HK_SMP_AFTER_START, HK_SMP_AFTER_CONTINUE, HK_SMP_IN_LINE };
+enum { HK_SMP_IDLE = 0, HK_SMP_AFTER_START, HK_SMP_AFTER_CONTINUE, HK_SMP_IN_LINE, HK_SMP_IN_PADDING };
 
 #define HK_SMP_LENGTH_BYTES 2U
 #define HK_SMP_CHECK_BYTES  2U
@@ -70,12 +70,15 @@ static uint32_t take_character(hk_smp_receiver_t *r, uint8_t byte) {
         return 0U;
     }
     if (byte == '=') {
-        r->bits = 0U;
-        r->n_bits = 0U; /* what is left of the last group is padding */
+        if ((r->bits & ((1UL << r->n_bits) - 1UL)) != 0U) {
+            return drop(r); /* what is left of the last group is padding, and zero */
+        }
+        r->n_bits = 0U;
+        r->state = HK_SMP_IN_PADDING;
         return 0U;
     }
     const int32_t value = value_of(byte);
-    if (value < 0) {
+    if (value < 0 || r->state == HK_SMP_IN_PADDING) {
         return drop(r);
     }
     r->bits = r->bits << 6 | (uint32_t)value;
@@ -110,6 +113,7 @@ uint32_t hk_smp_receive(hk_smp_receiver_t *receiver, uint8_t byte) {
     hk_smp_receiver_t *r = receiver;
     switch (r->state) {
     case HK_SMP_IN_LINE:
+    case HK_SMP_IN_PADDING:
         if (byte != HK_WIRE_SMP_START_0 && byte != HK_WIRE_SMP_CONTINUE_0) {
             return take_character(r, byte);
         }

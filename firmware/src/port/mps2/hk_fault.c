@@ -103,6 +103,11 @@ static void write_hex(const char *name, uint32_t value) {
     hk_uart_panic_write(text);
 }
 
+static void write_head(void) {
+    hk_uart_panic_write("\n\n*** hushkit ");
+    hk_uart_panic_write(HK_BUILD_VERSION);
+}
+
 static const char *name_of(uint32_t exception) {
     static const char *const names[] = {[2] = "nmi",       [3] = "hard fault",  [4] = "memory fault",
                                         [5] = "bus fault", [6] = "usage fault", [7] = "secure fault"};
@@ -112,7 +117,8 @@ static const char *name_of(uint32_t exception) {
 static void write_report(const hk_fault_t *fault) {
     static const char *const names[] = {"\nr0 ", " r1 ",  " r2 ", " r3 ", "\nr4 ", " r5 ", " r6 ",
                                         " r7 ",  "\nr8 ", " r9 ", " r10", " r11",  "\nr12"};
-    hk_uart_panic_write("\n\n*** hushkit " HK_BUILD_VERSION " fault: ");
+    write_head();
+    hk_uart_panic_write(" fault: ");
     hk_uart_panic_write(name_of(fault->exception));
     hk_uart_panic_write(fault->overflow ? ", stack overflow\nbuild" : "\nbuild");
     for (uint32_t i = 0U; i < 8U; i += 4U) {
@@ -210,7 +216,8 @@ __attribute__((naked)) void hk_fault_entry(void) {
 void hk_port_assert_failed(uint32_t line) {
     __asm volatile("cpsid i");
     const uint32_t caller = (uint32_t)__builtin_return_address(0);
-    hk_uart_panic_write("\n\n*** hushkit " HK_BUILD_VERSION " broken invariant:");
+    write_head();
+    hk_uart_panic_write(" broken invariant:");
     write_hex(" caller", caller);
     write_hex(" line", line);
     hk_uart_panic_write("\n*** end of fault, resetting\n");
