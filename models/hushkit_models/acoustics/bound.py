@@ -25,6 +25,9 @@ _RIDGE = 1e-12
 """Of the mean diagonal. The microphones' self-noise regularises the system; this only keeps Levinson's recursion finite
 when self-noise is switched off. 1e-10 costs 1 dB on tones, none leaves it singular for them."""
 
+_FADED = 0.1
+"""Share of a stretch within the fades at its ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bound:
@@ -115,9 +118,12 @@ def wiener_filter(filtered: NDArray[np.float64], disturbance: NDArray[np.float64
         Shape (taps,).
     """
     size = scipy.fft.next_fast_len(filtered.size + taps, real=True)
-    spectrum = scipy.fft.rfft(filtered, size)
+    # Both ends fade: an abrupt start would put an error into the sums that no filter can cancel, and 0.1 s of it in 30 s
+    # already hides what lies 25 dB down. Fading both signals alike leaves the relation between them intact.
+    fade = scipy.signal.windows.tukey(filtered.size, _FADED)
+    spectrum = scipy.fft.rfft(filtered * fade, size)
     auto = scipy.fft.irfft(np.abs(spectrum) ** 2, size)[:taps]
-    cross = scipy.fft.irfft(scipy.fft.rfft(disturbance, size) * spectrum.conj(), size)[:taps]
+    cross = scipy.fft.irfft(scipy.fft.rfft(disturbance * fade, size) * spectrum.conj(), size)[:taps]
     if auto[0] <= 0.0:
         return np.zeros(taps)
     auto[0] *= 1 + _RIDGE

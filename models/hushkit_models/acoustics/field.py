@@ -19,8 +19,10 @@ DIRECTIONS = 12
 LEAD_S = 60e-6
 FIELDS = ("direct", "diffuse")
 
-_NODES_PER_OCTAVE = 1.0
-_LOWEST_NODE_HZ = 31.25
+_TILT_AT_HZ = (0.0, 2000.0, 4000.0)
+_TILT_RMS_DB = (0.0, 3.0**0.5, 2.0)
+"""A straight line from 0 dB at 0 Hz to sqrt(3) dB at 2 kHz has 1 dB rms over that band. A gain of 1 dB rms at all low
+frequencies would cap attenuation at 19 dB; with the tilt it is the spread of leads that does, near 26 dB."""
 
 
 def field_spectra(
@@ -58,17 +60,16 @@ def field_spectra(
 
 
 def random_tilt_db(frequency: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """One direction's deviation from the primary path: a smooth random gain over log frequency.
+    """One direction's deviation from the primary path: a random tilt over frequency.
 
     Args:
         frequency: In hertz, shape (bins,).
         rng: Source of the deviation.
 
     Returns:
-        Gain in dB, shape (bins,): independent normal values one octave apart, joined linearly over log frequency, of
-        1 dB rms below 2 kHz and 2 dB rms above 4 kHz.
+        Gain in dB, shape (bins,): 0 at 0 Hz, a normal value of sqrt(3) dB rms at 2 kHz (1 dB rms over the band below),
+        an independent one of 2 dB rms from 4 kHz on, joined by straight lines.
     """
-    octave = np.log2(np.maximum(frequency, _LOWEST_NODE_HZ) / _LOWEST_NODE_HZ) * _NODES_PER_OCTAVE
-    nodes = rng.standard_normal(int(octave.max()) + 2)
-    rms_db = np.interp(np.log2(np.maximum(frequency, 1.0)), np.log2([2000.0, 4000.0]), [1.0, 2.0])
-    return np.interp(octave, np.arange(nodes.size), nodes) * rms_db
+    low, high = rng.standard_normal(2)
+    gains = np.array(_TILT_RMS_DB) * np.array([0.0, low, high])
+    return np.interp(frequency, _TILT_AT_HZ, gains)

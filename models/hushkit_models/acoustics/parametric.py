@@ -45,7 +45,7 @@ def _highpass(s: _Response, f0: float, q: float) -> _Response:
 
 def _lowpass(s: _Response, f0: float, q: float) -> _Response:
     w = 2 * np.pi * f0
-    return w**2 / (s**2 + w * s / q + w**2)
+    return np.asarray(w**2 / (s**2 + w * s / q + w**2), dtype=np.complex128)
 
 
 def _rolloff(s: _Response, f0: float) -> _Response:
