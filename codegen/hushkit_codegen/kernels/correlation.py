@@ -229,7 +229,12 @@ def _products(plan: Plan, sums: Sum, files: Files, span: _Range, term: int) -> l
     fresh = term == 0 and not span.looped
     coefficient = files.terms[(term - span.first) % plan.ahead if plan.grouped else term % plan.terms]
     return [
-        mac(_FIRST[sums] if fresh else _MAC[sums], files.accumulators[p], coefficient, files.window[(term + p) % plan.window])
+        mac(
+            _FIRST[sums] if fresh else _MAC[sums],
+            files.accumulators[p],
+            coefficient,
+            files.window[(term + p) % plan.window],
+        )
         for p in range(plan.outputs)
     ]
 

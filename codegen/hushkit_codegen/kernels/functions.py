@@ -95,21 +95,27 @@ def _correlation_helium(name: str, shape: Shape) -> str:
     q15 = shape.sums is not Sum.Q31
     lanes, bits, step = (8, 16, 2) if q15 else (4, 32, 1)
     terms = 2 * shape.n_terms if q15 else shape.n_terms
-    together = 4
+    short = shape.sums is Sum.Q15
     looped = shape.outputs > 8
-    outputs = together if looped else shape.outputs
+    sources = ("x", "x2")[: shape.windows]
+    outputs = [
+        {"source": source, "offset": step * p, "place": step * p + between}
+        for p in range(4 if looped else shape.outputs)
+        for between, source in enumerate(sources)
+    ]
+    together = 4  # sums live in even registers or pairs; of more, GCC moves some to the stack
     return _render(
         "correlation_helium",
         name=name,
         shape=shape,
         lanes=lanes,
         bits=bits,
-        step=step,
-        together=together,
         looped=looped,
-        groups=[list(range(p, min(p + together, outputs))) for p in range(0, outputs, together)],
+        groups=[outputs[p : p + together] for p in range(0, len(outputs), together)],
         whole=terms // lanes * lanes,
         rest=terms % lanes,
+        sum_type="int32_t" if short else "int64_t",
+        multiply="vmladavaq_s16" if short else f"vmlaldavaq_s{bits}",
         vld="vldrhq_s16" if q15 else "vldrwq_s32",
         vldz="vldrhq_z_s16" if q15 else "vldrwq_z_s32",
     )

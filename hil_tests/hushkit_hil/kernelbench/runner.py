@@ -7,12 +7,12 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
-
 from hushkit import build_plan
 from hushkit.build_archive import CompileError, third_party_archive
 from hushkit.build_plan import Board, load_boards
 from hushkit.project import build_dir, project_root
 from hushkit.sources import require_sources
+
 from hushkit_hil.errors import BenchError
 from hushkit_hil.instruments.native import plugin_library
 from hushkit_hil.instruments.trace import Trace, read_trace

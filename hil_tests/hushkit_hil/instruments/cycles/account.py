@@ -16,6 +16,7 @@ from hushkit_hil.instruments.cycles.pipeline import CoreModel, Step
 from hushkit_hil.instruments.trace import Block, Profile, Trace
 
 CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+HELIUM_CORE = "cortex-m55"
 EVIDENCE = "modelled"
 _CONTEXT = 24  # instructions in front of a block that can still matter: longest latency times issue width, and margin
 _BRANCHES = {Kind.BRANCH, Kind.BRANCH_REGISTER, Kind.TABLE_BRANCH}
@@ -94,7 +95,7 @@ def model_cycles(core: str, elf: Path, trace: Trace, profile: Profile) -> CycleR
     Raises:
         CycleModelError: Unknown core, or trace and ELF file do not belong together.
     """
-    account = _Account(core_model(core), disassemble(elf), trace, profile)
+    account = _Account(core_model(core), disassemble(elf, helium=core == HELIUM_CORE), trace, profile)
     return account.report(core)
 
 

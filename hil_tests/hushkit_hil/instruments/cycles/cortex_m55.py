@@ -8,6 +8,7 @@ reductions after three. Low-overhead loop ends cost nothing after the first iter
 Known limits:
     Not validated against published figures beyond Arm's statement of one 128-bit operation per two cycles (Cortex-M55
     TRM, Arm 101051, section 1.1): use its ratios between kernels, not its absolute figures.
+    Instructions that objdump does not know (long scalar shifts) count one cycle.
 """
 
 from collections.abc import Sequence

@@ -23,6 +23,7 @@ from hushkit_hil.instruments.cycles.pipeline import Step
 
 _FP = {Kind.FP_ADD, Kind.FP_MUL, Kind.FP_MAC, Kind.FP_DIVIDE}
 _MEMORY = {Kind.LOAD, Kind.STORE}
+_TRANSFERS = {Kind.LOAD, Kind.STORE, Kind.LOAD_MANY, Kind.STORE_MANY}
 _ALONE = {Kind.LOAD_MANY, Kind.STORE_MANY, Kind.DIVIDE, Kind.SYSTEM, Kind.TABLE_BRANCH}
 _BRANCHES = {Kind.BRANCH, Kind.BRANCH_REGISTER, Kind.TABLE_BRANCH}
 _EARLY_ALU = ("add", "sub", "mov", "lsl", "lsr", "asr", "ror", "rev", "rbit", "addw", "subw")
@@ -83,7 +84,7 @@ def _busy(effects: Effects) -> int:
     """Cycles during which nothing else issues, for what never pairs; else 0."""
     if effects.kind in {Kind.LOAD_MANY, Kind.STORE_MANY}:
         return (effects.count + 1) // 2
-    return {Kind.DIVIDE: 9, Kind.SYSTEM: 2, Kind.TABLE_BRANCH: 3, Kind.FP_DIVIDE: 15}.get(effects.kind, 0)
+    return {Kind.DIVIDE: 9, Kind.SYSTEM: 2, Kind.TABLE_BRANCH: 3, Kind.FP_DIVIDE: 16}.get(effects.kind, 0)
 
 
 def _operands_ready(board: _Scoreboard, step: Step, effects: Effects) -> int:
@@ -93,15 +94,16 @@ def _operands_ready(board: _Scoreboard, step: Step, effects: Effects) -> int:
     start = 0
     paired_move = step.instruction.mnemonic.startswith("movt") and board.slots == 1
     for name in effects.reads - effects.early:
-        if name == FLAGS or paired_move:
+        if paired_move or (name == FLAGS and effects.kind is Kind.IT):
             continue
         late = 1
         when = board.ready.get(name, 0) - late
         if effects.kind is Kind.MAC:
             when = max(when, board.from_load.get(name, 0))
         start = max(start, when)
+    loaded = 1 if effects.kind in _TRANSFERS else 0  # a loaded word reaches an address a cycle after the ALUs
     for name in effects.early:
-        start = max(start, board.ready.get(name, 0))
+        start = max(start, board.ready.get(name, 0) + (loaded if name in board.from_load else 0))
     for name in effects.accumulators:
         start = max(start, board.ready.get(name, 0) - 2)
     for name in effects.data:
@@ -144,6 +146,7 @@ def _write_results(board: _Scoreboard, step: Step, effects: Effects) -> None:
             board.from_load[name] = now + after
     if effects.base_update:
         board.ready[effects.base_update] = now + 1
+        board.from_load.pop(effects.base_update, None)
 
 
 def _goes_early(board: _Scoreboard, step: Step, effects: Effects) -> bool:

@@ -12,6 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 
 _LINE = re.compile(r"^\s*([0-9a-f]+):\s+((?:[0-9a-f]{4} ?){1,2})\s*\t(\S+)(?:\t(.*))?$")
+_UNKNOWN = re.compile(r"^\s*([0-9a-f]+):\s+((?:[0-9a-f]{4} ?){1,2})\s*@ <UNDEFINED>")
+UNKNOWN = "unknown"  # mnemonic of what objdump does not know: binutils 2.40 lacks Helium's long scalar shifts
 _LABEL = re.compile(r"^([0-9a-f]+) <([^>]+)>:$")
 _TARGET = re.compile(r"^(?:.*\s)?([0-9a-f]+) <[^>]*>$")
 
@@ -77,20 +79,20 @@ class Program:
         return tuple(found)
 
 
-def disassemble(elf: Path) -> Program:
-    """Disassemble every executable section of ``elf``.
+def disassemble(elf: Path, *, helium: bool = False) -> Program:
+    """Disassemble every executable section of ``elf``; with ``helium`` vector instructions get their names.
 
     Raises:
         CycleModelError: The file is missing, is no Arm ELF file, or the cross toolchain is not installed.
     """
     if not elf.is_file():
         raise CycleModelError(f"{elf}: no such file, expected an ELF file; build it first")
-    return _disassemble(elf, elf.stat().st_mtime_ns)
+    return _disassemble(elf, elf.stat().st_mtime_ns, helium)
 
 
 @lru_cache(maxsize=8)
-def _disassemble(elf: Path, _modified_ns: int) -> Program:
-    command = ["arm-none-eabi-objdump", "-d", "-w", str(elf)]
+def _disassemble(elf: Path, _modified_ns: int, helium: bool) -> Program:
+    command = ["arm-none-eabi-objdump", "-d", "-w", *(["-marmv8.1-m.main"] if helium else []), str(elf)]
     try:
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except FileNotFoundError as err:
@@ -109,6 +111,11 @@ def parse_listing(text: str) -> Program:
         if label:
             if not label[2].startswith("$"):
                 functions.append((int(label[1], 16), label[2]))
+            continue
+        unknown = _UNKNOWN.match(line)
+        if unknown:
+            address, size = int(unknown[1], 16), len(unknown[2].split()) * 2
+            instructions[address] = Instruction(address, size, UNKNOWN, "", None)
             continue
         match = _LINE.match(line)
         if not match or match[3].startswith("."):

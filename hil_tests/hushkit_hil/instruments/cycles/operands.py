@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 
-from hushkit_hil.instruments.cycles.disassembly import Instruction
+from hushkit_hil.instruments.cycles.disassembly import UNKNOWN, Instruction
 
 _CONDITIONS = "eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le"
 _ALIASES = {"sb": "r9", "sl": "r10", "fp": "r11", "ip": "r12", "r13": "sp", "r14": "lr", "r15": "pc"}
@@ -75,7 +75,7 @@ _MAC = re.compile(
 _LONG_MAC = re.compile(r"^(smlal|umlal|umaal|smlald|smlaldx|smlsld|smlsldx|smlal[bt][bt])$")
 _BITS = re.compile(
     r"^(bfi|bfc|sbfx|ubfx|rbit|rev|rev16|revsh|clz|sxtb|sxth|uxtb|uxth|sxtb16|uxtb16|[su]xta(b|h|b16)|pkhbt|pkhtb|"
-    r"ssat|usat|ssat16|usat16|q?d?(add|sub)|([suq]|uq|sh|uh)(add|sub)(8|16)|([suq]|uq|sh|uh)(asx|sax)|sel)$"
+    r"ssat|usat|ssat16|usat16|qd?(add|sub)|([suq]|uq|sh|uh)(add|sub)(8|16)|([suq]|uq|sh|uh)(asx|sax)|sel)$"
 )
 _MOVE = re.compile(r"^(mov|movw|movt|mvn|lsl|lsr|asr|ror|rrx|adr)$")
 _PLAIN = {
@@ -153,6 +153,8 @@ def effects_of(instruction: Instruction) -> Effects:
         return _vector_effects(instruction)
     if re.match(r"^(dls|wls|le|letp|dlstp|wlstp|lctp)(\.|$)", mnemonic):
         return _effects(Kind.LOOP, reads=_registers(instruction.operands))
+    if mnemonic == UNKNOWN:
+        return _effects(Kind.ALU)
     stem, sets_flags, conditional = stem_of(mnemonic)
     if stem == "it" or re.match(r"^it[te]{1,3}$", stem):
         return _effects(Kind.IT, reads=[FLAGS])
@@ -274,7 +276,7 @@ def _memory_effects(stem: str, operands: str) -> Effects:
         if stem.startswith(("pop", "ldm")):
             return _effects(Kind.LOAD_MANY, early=[base], writes=moved, base_update=updates, count=len(moved))
         return _effects(Kind.STORE_MANY, early=[base], data=moved, base_update=updates, count=len(moved))
-    moved = _registers(operands.split("[")[0])
+    moved = _registers(operands.split("[", maxsplit=1)[0])
     address = _registers(operands[operands.find("[") :]) if "[" in operands else ["pc"]
     offset_text = re.search(r"\[[^\]]*#(-?\d+)", operands)
     post = re.search(r"\](!|, )", operands)
@@ -348,8 +350,9 @@ def _helium_effects(stem: str, operands: str, names: list[str]) -> Effects:
     if re.match(
         r"^v(ml[as]|rml[as]|rmla|fma|fms|qr?dml|qdmla|mladav|rmlaldavh|mlaldav|mul|rmulh|mulh|qr?dmulh|mull)", stem
     ):
+        in_core = not names[0].startswith("q")  # a sum across lanes lives in core registers
+        sums = [name for name in names if not name.startswith("q")] if in_core else names[:1]
         accumulates = stem.startswith(("vml", "vrml", "vfm", "vqdml", "vqrdml"))
-        return _effects(
-            Kind.VECTOR_MAC, reads=names[1:], accumulators=names[:1] if accumulates else [], writes=names[:1]
-        )
+        reads = [name for name in names if name not in sums]
+        return _effects(Kind.VECTOR_MAC, reads=reads, accumulators=sums if accumulates else [], writes=sums)
     return _effects(Kind.VECTOR_ALU, reads=names[1:] or names, writes=names[:1])

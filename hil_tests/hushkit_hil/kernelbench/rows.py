@@ -1,0 +1,171 @@
+"""Rows of the kernel bench: one run per core, generated kernels beside the best library call."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hushkit_hil.instruments.cycles import CORES, EVIDENCE, model_cycles
+from hushkit_hil.kernelbench.cases import Case, all_cases
+from hushkit_hil.kernelbench.runner import Run, run_bench
+
+_REGIONS = 8  # timed calls per implementation: one whole turn of a ring for block 8, and a mean over alignments
+_EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Cost of one implementation per sample: emulated instructions, modelled cycles (mean and worst call)."""
+
+    instructions: float
+    cycles: float
+    cycles_max: float
+
+    def document(self) -> dict[str, float]:
+        """Machine form."""
+        return {
+            "instructions_per_sample": round(self.instructions, 2),
+            "cycles_per_sample": round(self.cycles, 2),
+            "cycles_per_sample_max": round(self.cycles_max, 2),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kernel on one core.
+
+    ``peers`` are library calls by name, cheapest first; ``exact`` says whether every compared block was equal to the
+    reference on the core and every output to the host's; ``target`` is the promised ratio, 0 without one.
+    """
+
+    case: Case
+    core: str
+    generated: Cost
+    peers: tuple[tuple[str, Cost], ...]
+    exact: bool
+    samples: int
+
+    @property
+    def ratio(self) -> float:
+        """Cycles of the best library call that does the same job, over generated; NaN without a peer."""
+        same = [cost.cycles for name, cost in self.peers if name not in self.case.unequal]
+        return min(same) / self.generated.cycles if same else math.nan
+
+    @property
+    def passed(self) -> bool:
+        """Whether the row is exact and reaches its target (judged at two decimals, as printed)."""
+        return self.exact and (self.case.target == 0.0 or round(self.ratio, 2) >= self.case.target)
+
+    def document(self) -> dict[str, Any]:
+        """Machine form, one entry of ``hushkit kernels bench --json``."""
+        same = [(name, cost) for name, cost in self.peers if name not in self.case.unequal]
+        best = {"function": same[0][0], **same[0][1].document()} if same else None
+        return {
+            "kernel": self.case.kernel,
+            "shape": self.case.shape,
+            "core": self.core,
+            "generated": self.generated.document(),
+            "cmsis": best,
+            "ratio_cycles": None if math.isnan(self.ratio) else round(self.ratio, 2),
+            "bit_exact": self.exact,
+            "evidence": EVIDENCE,
+            "samples_compared": self.samples,
+            "target_ratio": self.case.target or None,
+            "passed": self.passed,
+            "peers": [{"function": name, **cost.document()} for name, cost in self.peers],
+            "note": self.case.note,
+        }
+
+
+def bench_rows(
+    cores: Sequence[str], *, samples: int, progress: Callable[[str], None], only: str = ""
+) -> tuple[Row, ...]:
+    """Run the bench on the host and on each core.
+
+    Args:
+        cores: Out of ``CORES``.
+        samples: Compared per case and signal; six signals.
+        progress: Told what starts.
+        only: Run the cases whose name contains this.
+
+    Raises:
+        BenchError: Build or run failed.
+    """
+    progress(f"host: comparing {samples} samples of each signal")
+    host_cases = [case for case in all_cases("host") if only in case.name]
+    host = run_bench("host", host_cases, samples=samples, regions=0)
+    hashes = {(check.case, check.signal): check.output_hash for check in host.checks}
+    rows: list[Row] = []
+    for core in cores:
+        progress(f"{core}: comparing and counting on its emulated machine")
+        cases = [case for case in all_cases(core) if only in case.name]
+        compared = run_bench(core, cases, samples=samples, regions=0)
+        timed = run_bench(core, cases, samples=0, regions=_REGIONS)
+        rows += _rows(core, cases, compared, timed, hashes)
+    return tuple(rows)
+
+
+def library_costs(core: str, names: Collection[str]) -> dict[tuple[str, str], Cost]:
+    """Cost of every library call of the named cases on one core, by (case, function).
+
+    Raises:
+        BenchError: Build or run failed.
+    """
+    cases = [case for case in all_cases(core) if case.name in names]
+    costs = _costs(core, run_bench(core, cases, samples=0, regions=_REGIONS), {case.name: case.block for case in cases})
+    return {(case, what.removeprefix("cmsis:")): cost for (case, what), cost in costs.items()}
+
+
+def _rows(core: str, cases: Sequence[Case], compared: Run, timed: Run, hashes: dict[tuple[str, str], int]) -> list[Row]:
+    costs = _costs(core, timed, {case.name: case.block for case in cases})
+    rows = []
+    for case in cases:
+        checks = [check for check in compared.checks if check.case == case.name]
+        exact = bool(checks) and all(
+            check.mismatches == 0 and hashes.get((check.case, check.signal)) == check.output_hash for check in checks
+        )
+        peers = sorted(
+            ((peer.function, costs[case.name, f"cmsis:{peer.function}"]) for peer in case.peers),
+            key=lambda pair: pair[1].cycles,
+        )
+        generated = costs[case.name, "generated"]
+        rows.append(Row(case, core, generated, tuple(peers), exact, checks[0].samples if checks else 0))
+    return rows
+
+
+def _costs(core: str, timed: Run, blocks: dict[str, int]) -> dict[tuple[str, str], Cost]:
+    assert timed.trace is not None
+    assert timed.elf is not None
+    calls: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    for region in timed.regions:
+        profile = timed.trace.profiles[f"region {region.index}"]
+        report = model_cycles(core, timed.elf, timed.trace, profile)
+        calls[region.case, region.what].append((profile.instructions, report.cycles))
+    markers = calls.pop((_EMPTY, _EMPTY))[0]
+    return {
+        key: Cost(
+            instructions=sum(n - markers[0] for n, _ in each) / len(each) / blocks[key[0]],
+            cycles=sum(c - markers[1] for _, c in each) / len(each) / blocks[key[0]],
+            cycles_max=max(c - markers[1] for _, c in each) / blocks[key[0]],
+        )
+        for key, each in calls.items()
+    }
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as text for a terminal."""
+    lines = [
+        f"{'core':<11} {'kernel':<11} {'shape':<38} {'generated':>9} {'CMSIS':>8} {'ratio':>6} {'promised':>8} exact  best CMSIS-DSP call"
+    ]
+    for row in rows:
+        document = row.document()
+        best = document["cmsis"]
+        lines.append(
+            f"{row.core:<11} {row.case.kernel:<11} {row.case.shape:<38} {row.generated.cycles:>9.1f} "
+            f"{best['cycles_per_sample'] if best else math.nan:>8.1f} {row.ratio:>6.2f} "
+            f"{row.case.target or math.nan:>8.2f} {'yes' if row.exact else 'NO':<5}  "
+            f"{best['function'] if best else row.case.note or 'none'}{'' if row.passed else '   FALLS SHORT'}"
+        )
+    lines.append(f"Cycles per sample, {EVIDENCE}, at zero wait states; cores: {', '.join(CORES)}.")
+    return "\n".join(lines).replace("nan", "  -")
