@@ -8,7 +8,10 @@ from types import ModuleType
 
 _GROUP = "hushkit.commands"
 _DESCRIPTION = "Design, build, prove and operate noise-cancelling headsets."
-_EPILOG = "Exit status: 0 success, 1 what was checked falls short, 2 bad input. `hushkit COMMAND --help` explains one command."
+_EPILOG = (
+    "Exit status: 0 success, 1 what was checked falls short, 2 bad input. "
+    "`hushkit COMMAND --help` explains one command."
+)
 
 EXIT_BAD_INPUT = 2
 
@@ -40,10 +43,8 @@ def _run(point: EntryPoint, arguments: list[str]) -> int:
         command: ModuleType = point.load()
     except ModuleNotFoundError as err:
         extra = _extra_of(point)
-        print(
-            f"hushkit {point.name}: module {err.name} is not installed; install it with: pip install 'hushkit[{extra}]'",
-            file=sys.stderr,
-        )
+        advice = f"install it with: pip install 'hushkit[{extra}]'"
+        print(f"hushkit {point.name}: module {err.name} is not installed; {advice}", file=sys.stderr)
         return EXIT_BAD_INPUT
     parser = argparse.ArgumentParser(
         prog=f"hushkit {point.name}",

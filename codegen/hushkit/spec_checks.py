@@ -1,10 +1,10 @@
-"""Checks that look at several values of a headset spec together: stability, causality of budgets, and whether it fits its core."""
+"""Checks that look at several values of a headset spec together: stability, budgets, and whether it fits its core."""
 
 import math
 from collections.abc import Iterator, Mapping
 
-from hushkit.spec import Filter, HeadsetSpec, NoAdaptive
 from hushkit.spec_cost import Estimate, estimate
+from hushkit.spec_model import Filter, HeadsetSpec, NoAdaptive
 from hushkit.spec_reader import Fault
 
 

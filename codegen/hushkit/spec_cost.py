@@ -7,10 +7,8 @@ whether a spec can work at all, and round up where they are unsure.
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from hushkit.spec import Adaptive, Filter, HeadsetSpec
+from hushkit.spec_model import Adaptive, Filter, HeadsetSpec
 
 _WORD = 4
 _SLICE = 8
@@ -65,7 +63,7 @@ class Estimate:
         cycles_per_sample: Mean over time, all ears, interrupt and background together.
         available_cycles: Clock cycles between two samples.
         cpu_percent: The first over the second.
-        largest_taps: Longest control filter that stays within budgets.cpu_percent; 0 when none does or none is asked for.
+        largest_taps: Longest control filter within budgets.cpu_percent; 0 when none fits or none is asked for.
         flash_bytes, ram_bytes: Static sizes.
         buffering_us: Wait for the block, plus one block until the output is latched.
         latency_us: Buffering plus converters.
@@ -81,7 +79,7 @@ class Estimate:
     latency_us: float
 
 
-def estimate(spec: "HeadsetSpec") -> Estimate:
+def estimate(spec: HeadsetSpec) -> Estimate:
     """Estimate what a spec costs. Pure; the spec's values must be in range, though it need not fit its budgets."""
     available = spec.core.clock_hz / spec.audio.rate_hz
     cycles = _cycles(spec, spec.adaptive.taps)
@@ -112,7 +110,7 @@ def fir_cycles(core: CoreCosts, taps: int, block: int, *, fmt: str = "q31") -> f
     return taps * (grouped * group + alone * (single - core.fir_move) + core.fir_move) / block
 
 
-def _cycles(spec: "HeadsetSpec", taps: int) -> float:
+def _cycles(spec: HeadsetSpec, taps: int) -> float:
     core = CORE_COSTS[spec.core.type]
     block = spec.audio.block
     ear = core.interrupt / block + core.sample
@@ -121,26 +119,26 @@ def _cycles(spec: "HeadsetSpec", taps: int) -> float:
     return ear * spec.audio.ears
 
 
-def _filter_cycles(core: CoreCosts, design: "Filter", block: int) -> float:
+def _filter_cycles(core: CoreCosts, design: Filter, block: int) -> float:
     if design.kind == "fir":
         return fir_cycles(core, design.taps, block, fmt=design.format)
     return design.sections * core.biquad
 
 
-def _update_cycles(core: CoreCosts, adaptive: "Adaptive", taps: int) -> float:
+def _update_cycles(core: CoreCosts, adaptive: Adaptive, taps: int) -> float:
     secondary = fir_cycles(core, adaptive.secondary_taps, _SLICE)
     if not taps:
         return secondary  # the drive only, for the attenuation estimate
     return 2.0 * secondary + taps * core.gradient + taps * core.weight / adaptive.update_block
 
 
-def _flash(spec: "HeadsetSpec") -> int:
+def _flash(spec: HeadsetSpec) -> int:
     words = 5 * (spec.feedforward.sections + spec.transparency.sections)
     words += spec.feedforward.taps + spec.transparency.taps + spec.adaptive.taps + spec.adaptive.secondary_taps
     return _BASE_FLASH + words * _WORD
 
 
-def _ram(spec: "HeadsetSpec") -> int:
+def _ram(spec: HeadsetSpec) -> int:
     block, adaptive = spec.audio.block, spec.adaptive
     words = 5 * (spec.feedforward.sections + spec.transparency.sections)
     words += sum(design.taps + block for design in (spec.feedforward, spec.transparency))

@@ -1,4 +1,4 @@
-"""Read TOML tables against declared keys, collecting every fault with its place, line and advice instead of stopping at the first."""
+"""Read TOML tables against declared keys, collecting every fault with its place, line and advice."""
 
 import difflib
 import math
@@ -35,7 +35,7 @@ class Fault:
 
 
 def find_lines(text: str) -> dict[str, int]:
-    """Map every table header and key of a TOML text to its line, as ``table.key``. Keys inside inline tables are not followed."""
+    """Map every table header and key of a TOML text to its line, as ``table.key``; inline tables are not followed."""
     lines: dict[str, int] = {}
     table = ""
     for number, line in enumerate(text.splitlines(), start=1):
@@ -55,8 +55,8 @@ def _plain(name: str) -> str:
 class Reader:
     """One table under inspection: typed getters that note a fault and return a stand-in, so that reading goes on.
 
-    The stand-in is the declared default, or the nearest legal value; whoever reads a spec must look at ``faults`` before
-    using what it read.
+    The stand-in is the declared default, or a legal value; whoever reads a spec must look at ``faults`` before using
+    what it read.
     """
 
     def __init__(self, data: Mapping[str, Any], lines: Mapping[str, int], faults: list[Fault], place: str = "") -> None:

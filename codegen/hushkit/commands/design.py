@@ -13,13 +13,13 @@ import json
 import sys
 from pathlib import Path
 
+from hushkit_codegen.design import design_headset
+from hushkit_codegen.ir import IR_FILE, FilterQuality, HeadsetIr, digest_ir, dump_ir, save_ir
 from hushkit_models.acoustics import AcousticsError
 from hushkit_models.acoustics.paths import load_paths
 
 from hushkit.errors import InputError
 from hushkit.spec import ALGORITHMS, load_spec
-from hushkit_codegen.design import design_headset
-from hushkit_codegen.ir import IR_FILE, FilterQuality, HeadsetIr, digest_ir, dump_ir, save_ir
 
 HELP = "design the integer filters of a headset"
 ERRORS: tuple[type[Exception], ...] = (InputError, AcousticsError)
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         write_quality(options.json, ir)
     if options.json != "-":
         print(
-            f"{target}: {ir.spec_name}, design {digest_ir(ir)}, paths {ir.paths}, {ir.latency_samples} samples of latency"
+            f"{target}: {ir.spec_name}, design {digest_ir(ir)}, paths {ir.paths}, latency {ir.latency_samples} samples"
         )
         for item in ir.quality:
             print("  " + describe_quality(item))

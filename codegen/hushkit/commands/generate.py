@@ -4,8 +4,8 @@ Without -o, a shipped spec's committed files in firmware/generated are written. 
 is there and belongs to the spec as it is now, so that another machine's arithmetic cannot change them; otherwise, or
 with --redesign, the filters are designed first.
 
---check writes nothing: it fails (exit 1) on any byte that differs from what should be there. Without SPEC it checks every
-shipped spec.
+--check writes nothing: it fails (exit 1) on any byte that differs from what should be there. Without SPEC it checks
+every shipped spec.
 
 example:
   hushkit generate flagship-m7
@@ -17,11 +17,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from hushkit.errors import InputError
-from hushkit.spec import HeadsetSpec, load_spec, shipped_specs
 from hushkit_codegen.design import design_headset
 from hushkit_codegen.emit import Difference, compare_files, emit_headset, write_files
 from hushkit_codegen.ir import IR_FILE, HeadsetIr, dump_ir, load_ir
+
+from hushkit.errors import InputError
+from hushkit.spec import HeadsetSpec, load_spec, shipped_specs
 
 HELP = "generate the C of a headset"
 ERRORS: tuple[type[Exception], ...] = (InputError,)

@@ -1,8 +1,9 @@
 """The two fixed filters of a headset: feedforward cancellation and hear-through, fitted to the path set and quantized.
 
-Feedforward: a causal Wiener FIR is the ideal; vector fitting turns it into sections, and Gauss-Newton steps then minimize
-what remains at the ear itself. A filter must not amplify in any octave of its own design scene: where it would, that
-octave gains weight and the fit is repeated; where that does not help, the filter is left out and the design says so.
+Feedforward: a causal Wiener FIR is the ideal; vector fitting turns it into sections, and Gauss-Newton steps then
+minimize what remains at the ear itself. A filter must not amplify any octave of its own design scene beyond
+AMPLIFY_LIMIT_DB: where it would, the fit is repeated with more weight on that, then turned down; where nothing helps,
+the filter is left out and the design says so.
 
 Hear-through: the sum of what leaks in and what the driver plays should have the level of the open ear from 100 Hz to
 6 kHz. Its phase is free, so the start is a delayed open ear and the refinement looks at levels only.
@@ -14,9 +15,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from hushkit.spec import Filter
 from numpy.typing import NDArray
 
-from hushkit.spec import Filter
 from hushkit_codegen.design.quantize import biquad_response, fir_response, quantize_fir, quantize_sos
 from hushkit_codegen.design.rational import fit_sections, refine_sections
 from hushkit_codegen.design.spectra import (
@@ -30,7 +31,6 @@ from hushkit_codegen.design.spectra import (
     octave_attenuation_db,
 )
 from hushkit_codegen.design.wiener import wiener_fir
-from hushkit_codegen.errors import DesignError
 from hushkit_codegen.ir import BiquadIr, FilterIr, FilterQuality, FirIr, SilentIr
 
 FLAT_FROM_HZ = 100.0
@@ -44,18 +44,22 @@ _RAISE = 4.0
 """Factor on an octave's weight after a round in which the filter amplified there."""
 
 _EVEN_SHARE = 0.03
-"""Share of the weight spread evenly over the octaves: a scene without treble must not leave treble to chance. More costs
-attenuation where the noise is, less needs more rounds."""
+"""Share of the weight spread evenly over the octaves: a scene without treble must not leave treble to chance. More
+costs attenuation where the noise is, less needs more rounds."""
 
-AMPLIFY_LIMIT_DB = 0.5
-"""An octave may come out this much louder: half the smallest audible step. No causal filter attenuates low noise and leaves
-every higher octave exactly as it was; 0 dB would cost 5 to 10 dB of attenuation, 1 dB would be heard in a quiet room."""
+AMPLIFY_LIMIT_DB = 1.0
+"""An octave may come out this much louder: the smallest step one hears. No causal filter attenuates low noise and
+leaves every higher octave as it was: 0.5 dB costs 4 dB of attenuation in the ear canal, 0 dB more than 10."""
 
-_CAUTION_DB = 0.3
+_SAFE_DB = 0.95
+_CAUTION_DB = 0.6
+_FEWEST = 4
+_GROWTH = 2
+_DERATINGS = (0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 _PUNISHMENT = 0.02
 """Start of the weight on amplification: lower lets the first rounds amplify in vain, higher costs attenuation."""
 
-_HINGE = 1.06
+_HINGE = 1.19
 _LOWEST_HZ = 6.0
 _HIGHEST = 0.4999
 """Range of the fits: below, nothing is heard; above, converters' filters hide what the driver does (of the rate)."""
@@ -92,14 +96,16 @@ def design_feedforward(spec: Filter, scene: DesignScene) -> tuple[FilterIr, Filt
         design: FilterIr = quantize_sos(np.array(spec.rows), name=f"{place}.rows")
         return _judged(scene, design, ideal=None)
     ideal = wiener_fir(scene, spec.taps or _IDEAL_TAPS, np.ones(scene.frequency.size))
-    attempts = _taps_tried(spec, scene) if spec.kind == "fir" else _sections_tried(spec, scene, ideal)
-    found: tuple[FilterIr, FilterQuality] | None = None
-    for design in attempts:
-        found = _judged(scene, design, ideal=_on_grid(ideal))
-        if not isinstance(found[0], SilentIr):
-            break
-    assert found is not None
-    return found
+    if spec.kind == "fir":
+        designs = list(_taps_tried(spec, scene))
+    else:
+        designs = [quantize_sos(sos, name=place) for sos in _sections_tried(scene, ideal, spec.sections)]
+    judged = [_judged(scene, design, ideal=_on_grid(ideal)) for design in designs]
+    return max(judged, key=_merit)
+
+
+def _merit(item: tuple[FilterIr, FilterQuality]) -> tuple[bool, int]:
+    return not isinstance(item[0], SilentIr), item[1].attenuation_mdb
 
 
 def _taps_tried(spec: Filter, scene: DesignScene) -> Iterator[FilterIr]:
@@ -113,12 +119,57 @@ def _taps_tried(spec: Filter, scene: DesignScene) -> Iterator[FilterIr]:
             weight = weight * np.where(band(scene.frequency, centre), _RAISE, 1.0)
 
 
-def _sections_tried(spec: Filter, scene: DesignScene, ideal: NDArray[np.float64]) -> Iterator[FilterIr]:
-    """Fits that are punished harder and harder for amplifying anywhere."""
-    sos = _start_cancelling(scene, ideal, spec.sections)
-    for number in range(_ROUNDS):
-        sos = _refine_cancelling(scene, sos, _PUNISHMENT * _RAISE**number)
-        yield quantize_sos(sos, name="filters.feedforward")
+def _sections_tried(scene: DesignScene, ideal: NDArray[np.float64], n_sections: int) -> list[NDArray[np.float64]]:
+    """Fits punished harder and harder for amplifying, from two starts: vector fitting, and the best of fewer sections.
+
+    The problem has many local minima; growing from fewer sections makes sure that more sections are never worse.
+    """
+    starts = [_start_cancelling(scene, ideal, n_sections)]
+    if n_sections > _FEWEST:
+        fewer = max(1, n_sections - _GROWTH)
+        starts += [_grown(sos, n_sections) for sos in _sections_tried(scene, ideal, fewer)]
+    found = []
+    for start in starts:
+        sos = start
+        for number in range(_ROUNDS):
+            sos = _refine_cancelling(scene, sos, _PUNISHMENT * _RAISE**number)
+            levels = octave_attenuation_db(scene, _response_of(sos, scene))
+            if min(levels.values()) >= -_SAFE_DB:
+                found.append(sos)
+                break
+        else:
+            found.append(_derated(scene, sos))
+    return [max(found, key=lambda sos: _sections_merit(scene, sos))]
+
+
+def _derated(scene: DesignScene, sos: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn a filter down until no octave is amplified; unchanged where that does not help."""
+    for gain in _DERATINGS:
+        quieter = sos.copy()
+        quieter[0, :3] *= gain
+        if _sections_merit(scene, quieter)[0]:
+            return quieter
+    return sos
+
+
+def _sections_merit(scene: DesignScene, sos: NDArray[np.float64]) -> tuple[bool, float]:
+    response = _response_of(sos, scene)
+    safe = min(octave_attenuation_db(scene, response).values()) >= -_SAFE_DB
+    return safe, attenuation_db(scene, response)
+
+
+def _grown(sos: NDArray[np.float64], n_sections: int) -> NDArray[np.float64]:
+    """Add sections that do nothing yet: a pole pair on a zero pair, spread over the middle octaves."""
+    missing = n_sections - len(sos)
+    angles = np.geomspace(0.02, 0.3, missing) if missing > 1 else np.array([0.1])
+    radii = 1 - angles
+    neutral = np.column_stack([np.ones(missing), -2 * radii * np.cos(angles), radii**2])
+    return np.concatenate([sos, np.concatenate([neutral, neutral], axis=1)])
+
+
+def _response_of(sos: NDArray[np.float64], scene: DesignScene) -> Response:
+    delays = np.exp(-1j * np.outer([0, 1, 2], _omega(scene)))
+    return np.asarray(np.prod((sos[:, :3] @ delays) / (sos[:, 3:] @ delays), axis=0), dtype=np.complex128)
 
 
 def design_transparency(spec: Filter, scene: DesignScene) -> tuple[FilterIr, FilterQuality]:

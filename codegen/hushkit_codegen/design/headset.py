@@ -4,10 +4,10 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from hushkit.spec import ALGORITHMS, MODES, FxNlms, HeadsetSpec, NoAdaptive
 from hushkit_models.acoustics import AcousticsError
 from hushkit_models.acoustics.paths import PathSet, load_paths
 
-from hushkit.spec import ALGORITHMS, MODES, FxNlms, HeadsetSpec, NoAdaptive
 from hushkit_codegen.design.fixed import design_feedforward, design_transparency
 from hushkit_codegen.design.quantize import quantize_fir, to_q31
 from hushkit_codegen.design.spectra import DesignScene, design_scene
@@ -36,7 +36,7 @@ def design_headset(
         spec: The headset spec.
         paths: Path set at the spec's sample rate; the spec's own when None.
         algorithm: Adaptive algorithm in place of the spec's: ``none`` leaves the adaptive filter out.
-        latency_us: Whole delay from the reference microphone's sample to the driver; buffering and converters when None.
+        latency_us: Whole delay from the reference microphone's sample to the driver; what the spec needs when None.
 
     Returns:
         The integer design. Filters that had to be left out or miss their tolerance carry a warning in ``quality``.
@@ -48,7 +48,13 @@ def design_headset(
     spec = _with_algorithm(spec, algorithm)
     loaded = _paths(spec, paths)
     latency = _latency_samples(spec, latency_us)
-    scene = design_scene(loaded, noise=spec.acoustics.noise, field=spec.acoustics.field, latency_samples=latency)
+    scene = design_scene(
+        loaded,
+        noise=spec.acoustics.noise,
+        field=spec.acoustics.field,
+        latency_samples=latency,
+        dc_pole=_dc_pole(spec),
+    )
     feedforward, first = design_feedforward(spec.feedforward, scene)
     transparency, second = design_transparency(spec.transparency, scene)
     secondary, third = _secondary(spec, loaded, latency)
@@ -115,7 +121,7 @@ def _latency_samples(spec: HeadsetSpec, latency_us: float | None) -> int:
     if latency_us < spec.needed_latency_us - 1e-6:
         raise DesignError(
             f"latency {latency_us:g} us: {spec.name} needs {spec.needed_latency_us:.1f} us (buffering "
-            f"{spec.buffering_us:.1f}, converters {spec.converters.adc_us + spec.converters.dac_us:g}); allow at least that"
+            f"{spec.buffering_us:.1f}, converters {spec.needed_latency_us - spec.buffering_us:g}); allow at least that"
         )
     return max(spec.needed_latency_samples, round(latency_us * spec.audio.rate_hz / 1e6))
 
@@ -158,15 +164,19 @@ def _control_exponent(settings: FxNlms, scene: DesignScene) -> int:
     exponent = max(0, math.ceil(math.log2(total))) if total > 0 else 0
     if exponent > 15:
         raise DesignError(
-            f"adaptive: the control filter would need a gain of {20 * math.log10(total):.0f} dB; check the secondary path"
+            f"adaptive: the control filter needs {20 * math.log10(total):.0f} dB of gain; check the secondary path"
         )
     return exponent
 
 
+def _dc_pole(spec: HeadsetSpec) -> float:
+    return math.exp(-2 * math.pi * spec.dc_block_hz / spec.audio.rate_hz)
+
+
 def _release(spec: HeadsetSpec) -> int:
-    """Share of the missing gain that comes back per sample."""
+    """Gain that comes back per sample."""
     samples = spec.limiter.release_ms * spec.audio.rate_hz / 1000
-    return max(1, to_q31(1 - math.exp(-1 / samples), name="limiter.release_ms"))
+    return max(1, to_q31(1 / samples, name="limiter.release_ms"))
 
 
 def _samples(spec: HeadsetSpec, milliseconds: float) -> int:

@@ -15,7 +15,7 @@ _HEADROOM = 0.999
 """Of full scale, left to intermediates: rounding noise needs a few LSB, coefficients' rounding a little more."""
 
 _LARGEST_NUMERATOR = 16.0
-"""Absolute sum of a section's scaled numerator: beyond the denominator's own bound it would cost all others resolution."""
+"""Absolute sum of a section's scaled numerator; more would cost every other coefficient resolution."""
 
 _RESPONSE_SAMPLES = 1 << 15
 _MAX_OUTPUT_SHIFT = 15
@@ -106,7 +106,7 @@ def _scale_sections(sos: NDArray[np.float64], name: str) -> _Scaled:
         if min(peaks) == 0.0:
             raise DesignError(f"{name}: a section passes nothing; remove it")
         best = max(range(len(remaining)), key=lambda i: peaks[i] / sizes[i])
-        # Levels rise to full scale too, for every bit of level is a bit of resolution, as far as the coefficients allow.
+        # Levels rise to full scale too, as far as the coefficients allow: a bit of level is a bit of resolution.
         scale = max(peaks[best], sizes[best])
         row = remaining.pop(best)
         row[:3] /= scale

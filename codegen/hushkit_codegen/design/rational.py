@@ -1,8 +1,8 @@
 """Complex responses to second-order sections: vector fitting, then refinement on the cost that matters.
 
 Vector fitting (Gustavsen and Semlyen, IEEE Trans. Power Delivery 14(3), 1999) places poles by a sequence of linear
-least-squares problems; unstable poles are reflected into the unit circle. The sections' coefficients are then refined by
-a trust-region Gauss-Newton method, in parameters that cannot leave the triangle of stability.
+least-squares problems; unstable poles are reflected into the unit circle. The sections' coefficients are then refined
+by a trust-region Gauss-Newton method, in parameters that cannot leave the triangle of stability.
 """
 
 from typing import Protocol
@@ -101,9 +101,9 @@ def refine_sections(sos: Sos, omega: NDArray[np.float64], cost: Cost, *, evaluat
     return _sections_of(better)
 
 
-# Corners of the triangle of stable denominators 1, a1, a2, drawn in to the largest pole radius: double poles at -1 and at
-# 1, and one pole at each. Every stable denominator is a weighted mean of them; the logarithms of the weights are free
-# numbers, and resolve low corners and narrow bandwidths alike.
+# Corners of the triangle of stable denominators 1, a1, a2, drawn in to the largest pole radius: double poles at -1 and
+# at 1, and one pole at each. Every stable denominator is a weighted mean of them; the logarithms of the weights are
+# free numbers, and resolve low corners and narrow bandwidths alike.
 _CORNERS = np.array([[1.0, 2.0, 1.0], [1.0, -2.0, 1.0], [1.0, 0.0, -1.0]]) * _LARGEST_RADIUS ** np.arange(3)
 
 # Numerators as their values at z = 1 and z = -1 and the difference of their ends: well apart where b0, b1, b2 cancel.

@@ -38,7 +38,8 @@ class DesignScene:
             linear guess of the disturbance's response.
         disturbance: Power at the ear without any filter, its microphone's own noise included.
         primary: Response of the primary path in a direct field.
-        secondary: Response of the secondary path, the latency included.
+        secondary: Response from a filter's output to the ear: secondary path, latency, and the DC blocker, which stands
+            before the filter but commutes with it.
     """
 
     rate_hz: int
@@ -50,7 +51,7 @@ class DesignScene:
     secondary: Response
 
 
-def design_scene(paths: PathSet, *, noise: str, field: str, latency_samples: int) -> DesignScene:
+def design_scene(paths: PathSet, *, noise: str, field: str, latency_samples: int, dc_pole: float = 0.0) -> DesignScene:
     """Compute the spectra of one scene.
 
     Args:
@@ -58,6 +59,7 @@ def design_scene(paths: PathSet, *, noise: str, field: str, latency_samples: int
         noise: Scene or recording, as load_noise takes it.
         field: ``direct`` or ``diffuse`` (12 directions, 60 us of lead; random tilts average out of the cross-spectrum).
         latency_samples: Whole delay from the reference microphone's sample to the driver.
+        dc_pole: Pole of the DC blocker every input passes first; 0 leaves it out.
 
     Returns:
         The spectra; noise is smoothed over a sixth of an octave, so that no filter chases one tone of one recording.
@@ -81,6 +83,9 @@ def design_scene(paths: PathSet, *, noise: str, field: str, latency_samples: int
     delay = np.exp(-2j * np.pi * frequency * latency_samples / paths.rate_hz)
     coherence = _mean_lead(frequency) if field == "diffuse" else np.ones(frequency.size)
     reference = scene + floor
+    if dc_pole:
+        delayed = np.exp(-2j * np.pi * frequency / paths.rate_hz)
+        delay *= (1 - delayed) / (1 - dc_pole * delayed)
     return DesignScene(
         rate_hz=paths.rate_hz,
         frequency=frequency,

@@ -43,7 +43,7 @@ def emit_headset(ir: HeadsetIr) -> dict[str, str]:
     """
     templates = _environment()
     digest = digest_ir(ir)
-    texts = {
+    return {
         "hk_config.h": templates.get_template("hk_config.h.j2").render(
             ir=ir, digest=digest, design_abi=DESIGN_ABI, macros=_macros(ir, digest), tables=_tables(ir)
         ),
@@ -52,7 +52,6 @@ def emit_headset(ir: HeadsetIr) -> dict[str, str]:
         ),
         "hk_kernels.c": _kernels(templates, ir, digest),
     }
-    return texts
 
 
 def _environment() -> jinja2.Environment:

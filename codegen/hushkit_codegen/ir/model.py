@@ -88,7 +88,7 @@ class FilterQuality:
 
     Attributes:
         fit_error_mdb: Power of (fitted - ideal) over ideal, weighted by what reaches the ear.
-        attenuation_mdb: Noise at the ear with the filter off over on, in the scenario of the design; 0 for transparency.
+        attenuation_mdb: Noise at the ear with the filter off over on, in the design scene; 0 for the others.
         worst_octave_mdb: The least of that over the octaves 63 Hz to 8 kHz; for transparency the largest deviation from
             the ideal, 100 Hz to 6 kHz.
         warning: Empty, or what was given up and why.

@@ -1,0 +1,224 @@
+"""What a headset spec says, as frozen dataclasses. hushkit.spec reads them from TOML."""
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+CoreType = Literal["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"]
+CORES: tuple[CoreType, ...] = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+BLOCKS = (1, 4, 8)
+MODES = ("off", "anc", "transparency")
+ALGORITHMS = ("fxnlms", "none")
+MAX_SECTIONS = 12
+MAX_TAPS = 1024
+
+# The noise classifier's categories.
+# fmt: off
+CATEGORIES = (
+    "white_noise", "pink_noise", "brown_noise", "blue_noise", "highway", "urban_traffic", "aircraft_takeoff",
+    "aircraft_cruise", "aircraft_landing", "train", "subway", "motorcycle", "bicycle", "ev", "office_quiet",
+    "office_busy", "office_hvac", "construction_drilling", "construction_hammering", "construction_sawing",
+    "cafe_quiet", "cafe_busy", "restaurant", "mall", "airport", "train_station", "factory_general",
+    "factory_machinery", "factory_assembly", "warehouse", "server_room", "generator", "wind_light", "wind_strong",
+    "rain_light", "rain_heavy", "thunder", "ocean", "waterfall", "forest", "hvac", "refrigerator", "dishwasher",
+    "washing_machine", "vacuum", "air_purifier", "computer_fan", "crowd_applause", "crowd_cheering", "crowd_talking",
+    "baby_crying", "dog_barking", "music_bass", "music_treble", "silence", "mixed_noise", "emergency",
+)
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The microcontroller: core, clock in hertz and memories in bytes."""
+
+    type: str
+    clock_hz: int
+    flash_bytes: int
+    ram_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """Sample rate in hertz, samples per interrupt, ears, and the microphones each ear has."""
+
+    rate_hz: int
+    block: int
+    ears: int
+    microphones: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Converters:
+    """Group delays in microseconds, and the sound level that drives a microphone's converter to full scale."""
+
+    adc_us: float
+    dac_us: float
+    full_scale_db_spl: float
+
+
+@dataclass(frozen=True, slots=True)
+class Acoustics:
+    """What the fixed filters are designed for: path set, noise scene and field, as `hushkit bench` names them."""
+
+    paths: str
+    noise: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A fixed filter from the reference microphone to the driver.
+
+    Attributes:
+        kind: ``fit`` (fitted to the path set), ``sos`` (the rows given), ``fir`` (fitted, as taps) or ``none``.
+        sections: Second-order sections of ``fit`` and ``sos``, else 0.
+        taps: Length of ``fir``, else 0.
+        format: Number format of ``fir``: ``q31`` or ``q15``.
+        rows: Rows of ``sos`` as SciPy orders them, b0 b1 b2 a0 a1 a2, dimensionless.
+    """
+
+    kind: str
+    sections: int = 0
+    taps: int = 0
+    format: str = "q31"
+    rows: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoAdaptive:
+    """No adaptive filter. A secondary-path model still lets the headset estimate its attenuation."""
+
+    algorithm: Literal["none"] = "none"
+    taps: int = 0
+    secondary_taps: int = 0
+    update_block: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FxNlms:
+    """Filtered-x NLMS on what the fixed filter leaves.
+
+    Attributes:
+        taps: Length of the control filter.
+        secondary_taps: Length of the model of the path from the output to the error microphone.
+        update_block: Samples per weight update; a power of two and a multiple of the audio block.
+        step: Normalised step, 0..1.
+        leak: Share of each weight lost per update.
+        regularisation_db: Floor of the normalising power, in dB relative to a full-scale square wave.
+    """
+
+    taps: int
+    secondary_taps: int
+    update_block: int
+    step: float
+    leak: float
+    regularisation_db: float
+    algorithm: Literal["fxnlms"] = "fxnlms"
+
+
+# Further algorithms join this union, each with its own keys, HK_ALGORITHM_ constant and emitter.
+Adaptive = NoAdaptive | FxNlms
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """Mode at power-on and length of the cross-fade between modes, in milliseconds."""
+
+    start: str
+    ramp_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limiter:
+    """Output limiter: threshold in dBFS, and time from silence back to full gain in milliseconds."""
+
+    threshold_dbfs: float
+    release_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Divergence watch: window in milliseconds, and the rise of the error over its "off" estimate that counts."""
+
+    window_ms: float
+    ratio_db: float
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """Noise classifier: model, hop in milliseconds, confidences (0..1) that change category or call an emergency."""
+
+    model: str
+    hop_ms: float
+    confidence: float
+    emergency_confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """What one noise category changes; None keeps the spec's own value."""
+
+    name: str
+    taps: int | None = None
+    step: float | None = None
+    leak: float | None = None
+    mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Limits the product must keep: latency in microseconds, load in percent of the clock, memory in bytes."""
+
+    latency_us: float
+    cpu_percent: float
+    flash_bytes: int
+    ram_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeadsetSpec:
+    """One headset product. Frozen; every value is in range and they fit each other."""
+
+    name: str
+    core: Core
+    audio: Audio
+    converters: Converters
+    acoustics: Acoustics
+    feedforward: Filter
+    transparency: Filter
+    adaptive: Adaptive
+    modes: Modes
+    limiter: Limiter
+    watch: Watch
+    dc_block_hz: float
+    budgets: Budgets
+    classifier: Classifier | None = None
+    categories: tuple[Category, ...] = ()
+
+    @property
+    def buffering_samples(self) -> int:
+        """Delay of the block exchange: the first sample waits block - 1, the output one block more to be latched."""
+        return 2 * self.audio.block - 1
+
+    @property
+    def buffering_us(self) -> float:
+        """The same in microseconds."""
+        return self.buffering_samples * 1e6 / self.audio.rate_hz
+
+    @property
+    def needed_latency_us(self) -> float:
+        """Least delay from the reference microphone's sample to the driver: buffering and both converters."""
+        return self.buffering_us + self.converters.adc_us + self.converters.dac_us
+
+    @property
+    def needed_latency_samples(self) -> int:
+        """The same in whole samples, rounded up: the plant pads what is left over."""
+        return math.ceil(self.needed_latency_us * self.audio.rate_hz / 1e6 - 1e-9)
+
+    def digest(self) -> str:
+        """First 16 hex digits of the SHA-256 of the spec's canonical JSON: equal specs, equal digests."""
+        canonical = json.dumps(dataclasses.asdict(self), sort_keys=True).encode()
+        return hashlib.sha256(canonical).hexdigest()[:16]

@@ -1,0 +1,262 @@
+"""The tables of a headset spec: which keys each has, their ranges and defaults."""
+
+from hushkit.spec_model import (
+    ALGORITHMS,
+    BLOCKS,
+    CATEGORIES,
+    CORES,
+    MAX_SECTIONS,
+    MAX_TAPS,
+    MODES,
+    Acoustics,
+    Adaptive,
+    Audio,
+    Budgets,
+    Category,
+    Classifier,
+    Converters,
+    Core,
+    Filter,
+    FxNlms,
+    HeadsetSpec,
+    Limiter,
+    Modes,
+    NoAdaptive,
+    Watch,
+)
+from hushkit.spec_reader import Reader
+
+SCHEMA = 1
+
+
+def read_spec(root: Reader) -> HeadsetSpec:
+    """Read every table; faults are noted in the reader, with stand-ins in their place."""
+    root.choice_number("schema", (SCHEMA,), f"this Hushkit reads schema {SCHEMA}; convert the spec")
+    spec = HeadsetSpec(
+        name=root.text("name", r"[a-z][a-z0-9-]{0,31}", 'a name like "flagship-m7" (a-z, 0-9, -; up to 32)'),
+        core=_read_core(root),
+        audio=_read_audio(root),
+        converters=_read_converters(root),
+        acoustics=_read_acoustics(root),
+        **_read_filters(root),
+        adaptive=_read_adaptive(root),
+        modes=_read_modes(root),
+        limiter=_read_limiter(root),
+        watch=_read_watch(root),
+        dc_block_hz=_read_dc_block(root),
+        budgets=_read_budgets(root),
+        classifier=_read_classifier(root),
+        categories=_read_categories(root),
+    )
+    root.finish()
+    return spec
+
+
+def _read_core(root: Reader) -> Core:
+    table = root.table("core", required=True, purpose="type, clock_hz, flash_bytes, ram_bytes")
+    if table is None:
+        return Core(CORES[0], 1, 1, 1)
+    core = Core(
+        type=table.choice("type", CORES),
+        clock_hz=table.integer("clock_hz", 8_000_000, 2_000_000_000, unit="Hz"),
+        flash_bytes=table.integer("flash_bytes", 32_768, 1 << 30, unit="bytes"),
+        ram_bytes=table.integer("ram_bytes", 16_384, 1 << 30, unit="bytes"),
+    )
+    table.finish()
+    return core
+
+
+def _read_audio(root: Reader) -> Audio:
+    table = root.table("audio", required=True, purpose="rate_hz, block, ears, microphones")
+    if table is None:
+        return Audio(8000, 1, 1, ("reference",))
+    audio = Audio(
+        rate_hz=table.integer("rate_hz", 8_000, 192_000, unit="Hz"),
+        block=table.choice_number("block", BLOCKS, "use 1 for the least latency, 4 or 8 where the core is slow"),
+        ears=table.choice_number("ears", (1, 2), "a headset has one ear or two"),
+        microphones=table.words("microphones", ("reference", "error")),
+    )
+    table.finish()
+    return audio
+
+
+def _read_converters(root: Reader) -> Converters:
+    table = root.table("converters", required=True, purpose="adc_us, dac_us, full_scale_db_spl")
+    if table is None:
+        return Converters(0.0, 0.0, 120.0)
+    advice = "give the group delay from the converter's data sheet, in microseconds"
+    converters = Converters(
+        adc_us=table.number("adc_us", 0.0, 5000.0, unit="us", advice=advice),
+        dac_us=table.number("dac_us", 0.0, 5000.0, unit="us", advice=advice),
+        full_scale_db_spl=table.number("full_scale_db_spl", 80.0, 160.0, unit="dB SPL"),
+    )
+    table.finish()
+    return converters
+
+
+def _read_acoustics(root: Reader) -> Acoustics:
+    table = root.table("acoustics", required=True, purpose="paths and noise the fixed filters are designed for")
+    if table is None:
+        return Acoustics("overear", "pink", "diffuse")
+    acoustics = Acoustics(
+        paths=table.text("paths", r".+", 'a built-in path set ("overear", "inear") or a file'),
+        noise=table.text("noise", r".+", 'a built-in scene ("pink", "aircraft", ...) or an audio file'),
+        field=table.choice("field", ("diffuse", "direct"), default="diffuse"),
+    )
+    table.finish()
+    return acoustics
+
+
+def _read_filters(root: Reader) -> dict[str, Filter]:
+    none = Filter("none")
+    table = root.table("filters", required=True, purpose="[filters.feedforward] and [filters.transparency]")
+    if table is None:
+        return {"feedforward": none, "transparency": none}
+    filters = {}
+    for name in ("feedforward", "transparency"):
+        part = table.table(name, required=True, purpose='kind = "fit", "fir", "sos" or "none"')
+        filters[name] = none if part is None else _read_filter(part)
+    table.finish()
+    return filters
+
+
+def _read_filter(table: Reader) -> Filter:
+    kind = table.choice("kind", ("fit", "fir", "sos", "none"))
+    if kind == "fit":
+        design = Filter(kind, sections=table.integer("sections", 1, MAX_SECTIONS))
+    elif kind == "fir":
+        design = Filter(
+            kind,
+            taps=table.integer("taps", 4, MAX_TAPS),
+            format=table.choice("format", ("q31", "q15"), default="q31"),
+        )
+    elif kind == "sos":
+        rows = table.rows("rows", 6)
+        if len(rows) > MAX_SECTIONS:
+            table.fault("rows", f"{len(rows)} sections", f"give at most {MAX_SECTIONS}")
+        design = Filter(kind, sections=len(rows), rows=rows)
+    else:
+        design = Filter(kind)
+    table.finish()
+    return design
+
+
+def _read_adaptive(root: Reader) -> Adaptive:
+    table = root.table(
+        "adaptive", required=True, purpose=f"algorithm = one of {', '.join(ALGORITHMS)}, and its settings"
+    )
+    if table is None:
+        return NoAdaptive()
+    adaptive: Adaptive
+    if table.choice("algorithm", ALGORITHMS) == "none":
+        adaptive = NoAdaptive(secondary_taps=table.multiple("secondary_taps", 4, 0, MAX_TAPS, default=0))
+    else:
+        adaptive = FxNlms(
+            taps=table.multiple("taps", 32, 32, MAX_TAPS),
+            secondary_taps=table.multiple("secondary_taps", 4, 8, MAX_TAPS),
+            update_block=table.choice_number("update_block", (8, 16, 32, 64), "32 suits most headsets"),
+            step=table.number("step", 1e-6, 1.0),
+            leak=table.number("leak", 0.0, 0.01, default=0.0),
+            regularisation_db=table.number("regularisation_db", -100.0, -20.0, default=-70.0, unit="dB"),
+        )
+    table.finish()
+    return adaptive
+
+
+def _read_modes(root: Reader) -> Modes:
+    table = root.table("modes", required=False, purpose="")
+    if table is None:
+        return Modes("anc", 20.0)
+    modes = Modes(
+        table.choice("start", MODES, default="anc"), table.number("ramp_ms", 1.0, 1000.0, default=20.0, unit="ms")
+    )
+    table.finish()
+    return modes
+
+
+def _read_limiter(root: Reader) -> Limiter:
+    table = root.table("limiter", required=False, purpose="")
+    if table is None:
+        return Limiter(-3.0, 50.0)
+    limiter = Limiter(
+        table.number("threshold_dbfs", -60.0, 0.0, default=-3.0, unit="dBFS"),
+        table.number("release_ms", 1.0, 5000.0, default=50.0, unit="ms"),
+    )
+    table.finish()
+    return limiter
+
+
+def _read_watch(root: Reader) -> Watch:
+    table = root.table("watch", required=False, purpose="")
+    if table is None:
+        return Watch(20.0, 6.0)
+    watch = Watch(
+        table.number("window_ms", 5.0, 1000.0, default=20.0, unit="ms"),
+        table.number("ratio_db", 1.0, 40.0, default=6.0, unit="dB"),
+    )
+    table.finish()
+    return watch
+
+
+def _read_dc_block(root: Reader) -> float:
+    table = root.table("dc_block", required=False, purpose="")
+    if table is None:
+        return 2.0
+    corner_hz = table.number("corner_hz", 0.1, 40.0, default=2.0, unit="Hz")
+    table.finish()
+    return corner_hz
+
+
+def _read_classifier(root: Reader) -> Classifier | None:
+    table = root.table("classifier", required=False, purpose="")
+    if table is None:
+        return None
+    classifier = Classifier(
+        model=table.text("model", r".+", "the name of a shipped model or a .tflite file"),
+        hop_ms=table.number("hop_ms", 10.0, 10_000.0, default=500.0, unit="ms"),
+        confidence=table.number("confidence", 0.0, 1.0, default=0.6),
+        emergency_confidence=table.number("emergency_confidence", 0.0, 1.0, default=0.8),
+    )
+    table.finish()
+    return classifier
+
+
+def _read_categories(root: Reader) -> tuple[Category, ...]:
+    table = root.table("categories", required=False, purpose="")
+    if table is None:
+        return ()
+    categories = []
+    for name in table.keys:
+        if name not in CATEGORIES:
+            table.choice_name(name, CATEGORIES)
+            continue
+        part = table.table(name, required=True, purpose="taps, step, leak, mode")
+        if part is not None:
+            categories.append(_read_category(name, part))
+    return tuple(categories)
+
+
+def _read_category(name: str, table: Reader) -> Category:
+    category = Category(
+        name,
+        taps=table.integer("taps", 8, MAX_TAPS) if table.has("taps") else None,
+        step=table.number("step", 1e-6, 1.0) if table.has("step") else None,
+        leak=table.number("leak", 0.0, 0.01) if table.has("leak") else None,
+        mode=table.choice("mode", MODES) if table.has("mode") else None,
+    )
+    table.finish()
+    return category
+
+
+def _read_budgets(root: Reader) -> Budgets:
+    table = root.table("budgets", required=True, purpose="latency_us, cpu_percent, flash_bytes, ram_bytes")
+    if table is None:
+        return Budgets(500.0, 100.0, 1, 1)
+    budgets = Budgets(
+        latency_us=table.number("latency_us", 1.0, 500.0, unit="us", advice="500 us is the ceiling of the product"),
+        cpu_percent=table.number("cpu_percent", 1.0, 100.0, unit="%"),
+        flash_bytes=table.integer("flash_bytes", 16_384, 1 << 30, unit="bytes"),
+        ram_bytes=table.integer("ram_bytes", 8_192, 1 << 30, unit="bytes"),
+    )
+    table.finish()
+    return budgets
