@@ -57,6 +57,11 @@ class SimulatedHeadset:
     _sequence: int = 0
     _line: Demultiplexer = field(default_factory=Demultiplexer)
 
+    @property
+    def frames_sent(self) -> int:
+        """Telemetry frames sent since the last reset, modulo 65536."""
+        return self._sequence
+
     def reset(self, now_s: float) -> None:
         """Back to the state after power-on."""
         self.settings, self._lease, self._sequence = _Settings(), None, 0
@@ -178,6 +183,7 @@ class SimulatedHeadset:
             uptime_ms=self._uptime_ms(now_s), samples=self._uptime_ms(now_s) * (RATE_HZ // 1000) % _U32,
             overruns=0, starvations=0, saturations=0, overloads=0, limited=0, restarts=0, stack_used=None,
             line_errors=self._line.counts.corrupt % _U32, frames_dropped=0,
+            faults=0, fault_kind=None, fault_pc=None, fault_lr=None, fault_status=None, fault_address=None,
         )  # fmt: skip
 
     def _uptime_ms(self, now_s: float) -> int:

@@ -164,7 +164,8 @@ def build_host(
         except CompileError as err:
             raise BuildError(str(err)) from err
         sources = build_plan.firmware_sources(root, board, generated)
-        includes = [f"-I{folder}" for folder in build_plan.include_dirs(root, board, third_party, generated)]
+        includes = [f"-I{folder}" for folder in build_plan.include_dirs(root, generated)]
+        includes += build_plan.system_flags(root, board, third_party)
         flags = [*build_plan.compile_flags(root, board), *includes]
         digest = _digest_host(root, [compiler, archive.parent.name, *flags], sources, generated)
         library = work / f"libhushkit-{digest[:12]}.so"

@@ -108,14 +108,14 @@ def wire_dir(root: Path) -> Path:
     return root / "firmware" / "generated" / "wire"
 
 
-def include_dirs(root: Path, board: Board, third_party: dict[str, Path], generated: Path) -> list[Path]:
-    """Where our sources find their headers, the generated hk_config.h first."""
-    return [
-        generated,
-        root / "firmware" / "include",
-        wire_dir(root).parent,
-        *third_party_includes(root, board, third_party),
-    ]
+def include_dirs(root: Path, generated: Path) -> list[Path]:
+    """Where our sources find our headers, the generated hk_config.h first."""
+    return [generated, root / "firmware" / "include", wire_dir(root).parent]
+
+
+def system_flags(root: Path, board: Board, third_party: dict[str, Path]) -> list[str]:
+    """Where our sources find third-party headers, which our warnings are not for."""
+    return [f"-isystem{folder}" for folder in third_party_includes(root, board, third_party)]
 
 
 def third_party_includes(root: Path, board: Board, third_party: dict[str, Path]) -> list[Path]:

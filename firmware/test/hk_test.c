@@ -20,20 +20,30 @@ static void call_host(int operation, const void *argument) {
     __asm volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
 }
 
-static void begin(void) { hk_port_init(); }
+static void begin(void) {
+    hk_port_init();
+}
 
-static void write(const char *text) { call_host(HK_SEMIHOSTING_WRITE0, text); }
+static void write(const char *text) {
+    call_host(HK_SEMIHOSTING_WRITE0, text);
+}
 
 /* How many tests failed is in the text: a host could not tell an exit code from the emulator's own. */
-static void end(void) { call_host(HK_SEMIHOSTING_EXIT, HK_SEMIHOSTING_DONE); }
+static void end(void) {
+    call_host(HK_SEMIHOSTING_EXIT, HK_SEMIHOSTING_DONE);
+}
 #else
 #include <stdio.h> /* fputs */
 
 static void begin(void) {}
 
-static void write(const char *text) { (void)fputs(text, stdout); }
+static void write(const char *text) {
+    (void)fputs(text, stdout);
+}
 
-static void end(void) { (void)fflush(stdout); }
+static void end(void) {
+    (void)fflush(stdout);
+}
 #endif
 
 static bool failed; /* the running test */

@@ -30,22 +30,22 @@ extern const uint32_t hk_n_tests;
 void hk_test_fail(const char *file, uint32_t line, const char *what);
 void hk_test_fail_equal(const char *file, uint32_t line, const char *what, int64_t found, int64_t expected);
 
-#define HK_TEST_CHECK(condition)                                                                                      \
-    do {                                                                                                              \
-        if (!(condition)) {                                                                                           \
-            hk_test_fail(__FILE__, (uint32_t)__LINE__, #condition);                                                   \
-            return;                                                                                                   \
-        }                                                                                                             \
+#define HK_TEST_CHECK(condition)                                                                                       \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            hk_test_fail(__FILE__, (uint32_t)__LINE__, #condition);                                                    \
+            return;                                                                                                    \
+        }                                                                                                              \
     } while (false)
 
-#define HK_TEST_EQUAL(found, expected)                                                                                \
-    do {                                                                                                              \
-        const int64_t hk_found = (int64_t)(found);                                                                    \
-        const int64_t hk_expected = (int64_t)(expected);                                                              \
-        if (hk_found != hk_expected) {                                                                                \
-            hk_test_fail_equal(__FILE__, (uint32_t)__LINE__, #found, hk_found, hk_expected);                          \
-            return;                                                                                                   \
-        }                                                                                                             \
+#define HK_TEST_EQUAL(found, expected)                                                                                 \
+    do {                                                                                                               \
+        const int64_t hk_found = (int64_t)(found);                                                                     \
+        const int64_t hk_expected = (int64_t)(expected);                                                               \
+        if (hk_found != hk_expected) {                                                                                 \
+            hk_test_fail_equal(__FILE__, (uint32_t)__LINE__, #found, hk_found, hk_expected);                           \
+            return;                                                                                                    \
+        }                                                                                                              \
     } while (false)
 
 #endif /* HK_TEST_H */

@@ -95,12 +95,12 @@ env.Replace(
     PROGSUFFIX=".elf" if not board.is_host or testing else ".so",
 )
 env.Append(
-    CCFLAGS=build_plan.code_flags(root, board),
+    CCFLAGS=[*build_plan.code_flags(root, board), *build_plan.system_flags(root, board, third_party)],
     CPPDEFINES=[
         (name, env.StringifyMacro(value.strip('"')) if value.startswith('"') else value)
         for name, value in build_plan.macros(root, board).items()
     ],
-    CPPPATH=[str(folder) for folder in build_plan.include_dirs(root, board, third_party, generated)],
+    CPPPATH=[str(folder) for folder in build_plan.include_dirs(root, generated)],
 )
 if not board.is_host:
     env.Append(LINKFLAGS=[*build_plan.link_flags(root, board), "-Wl,-Map,${TARGET.base}.map"])

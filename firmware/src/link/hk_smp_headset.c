@@ -84,6 +84,19 @@ static hk_smp_result_t configuration(const hk_smp_request_t *request) {
     return put_configuration(request->out);
 }
 
+static bool put_fault(zcbor_state_t *out) {
+    const hk_fault_record_t *fault = hk_port_fault();
+    if (fault == NULL) {
+        return hk_smp_put_uint(out, HK_WIRE_STATISTICS_KEY_FAULTS, 0U);
+    }
+    return hk_smp_put_uint(out, HK_WIRE_STATISTICS_KEY_FAULTS, fault->count) &&
+           hk_smp_put_uint(out, HK_WIRE_STATISTICS_KEY_FAULT_KIND, fault->kind) &&
+           hk_smp_put_uint(out, HK_WIRE_STATISTICS_KEY_FAULT_PC, fault->pc) &&
+           hk_smp_put_uint(out, HK_WIRE_STATISTICS_KEY_FAULT_LR, fault->lr) &&
+           hk_smp_put_uint(out, HK_WIRE_STATISTICS_KEY_FAULT_STATUS, fault->status) &&
+           hk_smp_put_uint(out, HK_WIRE_STATISTICS_KEY_FAULT_ADDRESS, fault->address);
+}
+
 static hk_smp_result_t statistics(const hk_smp_request_t *request) {
     if (request->op != HK_SMP_READ) {
         return HK_SMP_ENOTSUP;
@@ -106,7 +119,7 @@ static hk_smp_result_t statistics(const hk_smp_request_t *request) {
     if (ok && totals.stack_used != HK_WIRE_HEALTH_STACK_USED_ABSENT) {
         ok = hk_smp_put_uint(out, HK_WIRE_STATISTICS_KEY_STACK_USED, totals.stack_used);
     }
-    return fitted(ok);
+    return fitted(ok && put_fault(out));
 }
 
 static hk_smp_result_t lease(const hk_smp_request_t *request) {
