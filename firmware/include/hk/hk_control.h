@@ -27,6 +27,8 @@ typedef struct {
     int32_t played[HK_CONFIG_UPDATE_BLOCK];    /* anti-noise as it played: mode, intensity and limiter applied */
     int32_t other[HK_CONFIG_UPDATE_BLOCK];     /* programme and transparency as they played */
     uint32_t overload;                         /* input samples at the rails */
+    bool wanted;                               /* mode and intensity ask for anti-noise */
+    bool quiet;                                /* no anti-noise played in the whole block */
 } hk_record_t;
 
 /** One ear's part of a job, made by the application from the record before the controller sees it. */
