@@ -19,6 +19,7 @@ from math import gcd
 from hushkit_codegen.errors import DesignError
 from hushkit_codegen.kernels.ir import POOL, Kernel, Loop, Op, Role, alu, control, load, mac
 
+_SPARE = POOL[-1]  # the register that groups with a register to spare do not touch
 _CHUNK = 8  # outputs of one pass over the registers; more are a loop around it
 _LONGEST_BODY = 48  # words; post-indexed offsets reach 255 bytes, and a loop should fit a small flash cache
 _UNROLLED = 24  # words; up to here a loop costs more than it saves
@@ -129,24 +130,34 @@ def assign_registers(plan: Plan, sums: Sum, slot: int) -> Files:
     window = tuple(pool.pop(0) for _ in range(plan.window))
     terms = tuple(pool.pop(0) for _ in range(plan.terms))
     if pool:
-        return Files(accumulators, window, terms, pool[0], None)
+        return Files(accumulators, window, terms, _SPARE, None)
     return Files(accumulators, window, terms, terms[0], slot)
 
 
+def is_straight(plan: Plan, n_terms: int) -> bool:
+    """Whether a group of so many terms is unrolled whole; r0 and r1 then keep their values."""
+    return _body_terms(plan, n_terms - (0 if plan.grouped else plan.ahead)) == 0
+
+
 def correlate_group(plan: Plan, sums: Sum, n_terms: int, files: Files, label: str) -> list[Op | Loop]:
-    """Sum one group: r0 points at x[0], r1 at c[0]; the sums end up in the accumulators."""
+    """Sum one group: r0 points at x[0], r1 at c[0]; the sums end up in the accumulators.
+
+    Behind a loop, a counter that was in a register holds the output pointer (third word of the frame).
+    """
     lead = 0 if plan.grouped else plan.ahead
     body_terms = _body_terms(plan, n_terms - lead)
-    count = (n_terms - lead) // body_terms if body_terms else 0
     emit = _grouped if plan.grouped else _interleaved
-    if count == 0:
+    if body_terms == 0:
         span = _Range(0, n_terms, n_terms, looped=False)
         clear = _zero(files) if sums is Sum.Q15_LONG else []
         return [*clear, *_preload(plan, files, lead, n_terms, moves=False), *emit(plan, sums, files, span)]
+    count = (n_terms - lead) // body_terms
     clear = [] if sums is Sum.Q31_STEP else _zero(files)
     steps: list[Op | Loop] = [*clear, *_preload(plan, files, lead, n_terms, moves=True)]
     body = emit(plan, sums, files, _Range(0, body_terms, n_terms, looped=True))
     steps.append(Loop(label, count, files.counter, tuple(body), files.slot, early=8))
+    if files.slot is None:
+        steps.append(control("ldr", f"{files.counter}, [sp, #8]", "y"))
     done = count * body_terms
     return [*steps, *emit(plan, sums, files, _Range(done, n_terms, n_terms, looped=False, base=done))]
 
@@ -190,7 +201,7 @@ def _body_terms(plan: Plan, available: int) -> int:
     if available <= max(_UNROLLED, 2 * period):
         return 0
     shortest = max(period, 16 // period * period)
-    bodies = range(shortest, min(2 * shortest, _LONGEST_BODY) + 1, period)
+    bodies = range(shortest, min((2 if plan.grouped else 3) * shortest, _LONGEST_BODY) + 1, period)
     return min(bodies, key=lambda body: (available % body > 0, available % body - body))
 
 
@@ -323,16 +334,18 @@ def correlation(name: str, core: str, shape: Shape, *, bounds: str, equivalent: 
         raise DesignError(f"{name}: {shape.text}: {shape.fault()}")
     groups = plan_groups(core, shape.sums, min(shape.outputs, _CHUNK))
     chunks = shape.outputs // _CHUNK
-    work = _windows(name, shape, groups)
     if shape.outputs <= _CHUNK:
         # r0 to r3 lie at the bottom of the frame; r3's word holds the counter where it is no argument
-        steps: list[Op | Loop] = [control("push", "{r0-r11, lr}"), *work, control("add", "sp, sp, #16")]
+        steps: list[Op | Loop] = [control("push", "{r0-r11, lr}"), *_outputs(name, shape, groups, chunked=False)]
+        steps.append(control("add", "sp, sp, #16"))
     else:
+        body = (*_outputs(name, shape, groups, chunked=True), *_next_chunk(shape, groups))
         steps = [
             control("push", "{r4-r11, lr}"),
             alu("mov", f"r4, #{chunks}"),
             control("push", "{r0-r4}"),
-            Loop("9", chunks, "", (control("ldrd", "r0, r1, [sp]"), *work, *_next_chunk())),
+            *([control("ldr", f"{_SPARE}, [sp, #8]", "y")] if _stays(shape, groups) else []),
+            Loop("9", chunks, "", body),
             control("add", "sp, sp, #20"),
         ]
     steps.append(control("pop", "{r4-r11, pc}"))
@@ -350,56 +363,83 @@ def correlation(name: str, core: str, shape: Shape, *, bounds: str, equivalent: 
     )
 
 
-def _windows(name: str, shape: Shape, groups: Sequence[Plan]) -> list[Op | Loop]:
-    """All groups of one chunk of outputs, over every window; r0 and r1 are set for the first."""
+def _stays(shape: Shape, groups: Sequence[Plan]) -> bool:
+    """Whether x, c and y stay in r0, r1 and ``_SPARE`` over a whole chunk: unrolled, and a register left over."""
+    return all(
+        is_straight(plan, shape.n_terms) and assign_registers(plan, shape.sums, 12).slot is None for plan in groups
+    )
+
+
+def _outputs(name: str, shape: Shape, groups: Sequence[Plan], *, chunked: bool) -> list[Op | Loop]:
+    """All groups of one chunk of outputs, over every window."""
     steps: list[Op | Loop] = []
-    label = 0
+    stays = chunked and _stays(shape, groups)
     for window in range(shape.windows):
         done = 0
-        for plan in groups:
-            label += 1
+        for index, plan in enumerate(groups):
             files = assign_registers(plan, shape.sums, 12)
             if files.slot is not None and shape.windows == 2:
                 raise DesignError(f"{name}: {shape.text} leaves no register for the loop counter; use one window")
-            if label > 1:
-                steps.append(control("ldrd", "r0, r1, [sp]"))
-            if window == 1:
-                steps.append(control("ldr", "r0, [sp, #12]", "second window"))
-            if done:
-                steps.append(alu("add", f"r0, r0, #{4 * done}"))
+            before = groups[index - 1] if index else None
+            if before is not None and (stays or is_straight(before, shape.n_terms)):
+                steps.append(alu("add", f"r0, r0, #{4 * before.outputs}"))
+            elif not stays and (chunked or index or window):
+                steps += _reload(done, window)
             if shape.sums is Sum.Q31_STEP:
-                pointer = files.terms[0]
-                steps.append(control("ldr", f"{pointer}, [sp, #8]"))
-                steps += [
-                    load(weight[0], pointer, 4 * (done + index), note="weight")
-                    for index, weight in enumerate(files.accumulators)
-                ]
-            steps += correlate_group(plan, shape.sums, shape.n_terms, files, str(label))
-            steps += _finish(shape, files, 4 * done + 2 * window)
+                steps += _fetch_weights(files, done, stays=stays)
+            steps += correlate_group(plan, shape.sums, shape.n_terms, files, str(index + 1 + window * len(groups)))
+            ready = stays or (files.slot is None and not is_straight(plan, shape.n_terms))
+            steps += _finish(shape, files, 4 * done + 2 * window, ready=ready)
             done += plan.outputs
     return steps
 
 
-def _next_chunk() -> list[Op | Loop]:
-    """Move x and y on by a chunk, count down."""
+def _reload(done: int, window: int) -> list[Op]:
+    """Set r0 and r1 for a group that starts at output ``done``."""
+    x_word = 12 if window else 0
+    ops = [control("ldr", "r1, [sp, #4]", "c"), control("ldr", f"r0, [sp, #{x_word}]", "x")]
+    return [*ops, alu("add", f"r0, r0, #{4 * done}")] if done else ops
+
+
+def _fetch_weights(files: Files, done: int, *, stays: bool) -> list[Op]:
+    pointer = _SPARE if stays else files.terms[0]
+    ops = [] if stays else [control("ldr", f"{pointer}, [sp, #8]", "y")]
     return [
-        control("ldr", "r0, [sp]"),
-        control("ldr", "r2, [sp, #8]"),
+        *ops,
+        *(load(weight[0], pointer, 4 * (done + k), note="weight") for k, weight in enumerate(files.accumulators)),
+    ]
+
+
+def _next_chunk(shape: Shape, groups: Sequence[Plan]) -> list[Op | Loop]:
+    """Move x and y on by a chunk, count down."""
+    counting = [
         control("ldr", "r4, [sp, #16]"),
-        alu("add", f"r0, r0, #{4 * _CHUNK}"),
-        alu("add", f"r2, r2, #{4 * _CHUNK}"),
-        control("str", "r0, [sp]"),
-        control("str", "r2, [sp, #8]"),
         control("subs", "r4, r4, #1"),
         control("str", "r4, [sp, #16]"),
         control("bne.w", "9b"),
     ]
+    if _stays(shape, groups):
+        done = sum(plan.outputs for plan in groups[:-1])
+        return [
+            alu("add", f"r0, r0, #{4 * (_CHUNK - done)}"),
+            alu("add", f"{_SPARE}, {_SPARE}, #{4 * _CHUNK}"),
+            *counting,
+        ]
+    return [
+        control("ldr", "r0, [sp]"),
+        control("ldr", "r2, [sp, #8]"),
+        alu("add", f"r0, r0, #{4 * _CHUNK}"),
+        alu("add", f"r2, r2, #{4 * _CHUNK}"),
+        control("str", "r0, [sp]"),
+        control("str", "r2, [sp, #8]"),
+        *counting,
+    ]
 
 
-def _finish(shape: Shape, files: Files, first_byte: int) -> list[Op]:
+def _finish(shape: Shape, files: Files, first_byte: int, *, ready: bool) -> list[Op]:
     """Scale and store one group's sums; every register but the accumulators is free by now."""
-    pointer = files.terms[0]
-    ops = [control("ldr", f"{pointer}, [sp, #8]")]
+    pointer = files.counter if ready else files.terms[0]
+    ops = [] if ready else [control("ldr", f"{pointer}, [sp, #8]", "y")]
     for index, accumulator in enumerate(files.accumulators):
         ops += finish_sum(shape.sums, accumulator)
         result = accumulator[1] if shape.sums is Sum.Q31 else accumulator[0]
