@@ -244,7 +244,7 @@ def _compile_host(sources: list[Path], flags: list[str], archive: Path, library:
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         made = list(pool.map(compile_one, sources))
     partial = library.with_suffix(".partial")
-    _run_gcc([*build_plan.host_link_flags(), *map(str, made), str(archive), "-o", str(partial)])
+    _run_gcc([*build_plan.host_link_flags(), *map(str, made), str(archive), "-lm", "-o", str(partial)])
     partial.rename(library)
 
 
