@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from hushkit_link.simulator import SimulatedHeadset
+from hushkit_link.wire import Mode
 
 
 class SimulatedPort:
@@ -33,6 +34,21 @@ class SimulatedPort:
     def path(self) -> str:
         """Device file to open."""
         return os.ttyname(self._slave)
+
+    @property
+    def mode(self) -> Mode:
+        """Mode in force."""
+        return self.headset.settings.mode
+
+    @property
+    def changes(self) -> int:
+        """Changes of its configuration since the headset's last reset."""
+        return self.headset.settings.changes
+
+    @property
+    def frames_sent(self) -> int:
+        """Telemetry frames sent since the headset's last reset, modulo 65536."""
+        return self.headset.frames_sent
 
     def reset(self) -> None:
         """Reset the headset as its button would."""

@@ -586,7 +586,9 @@ class StatisticsReply:
             fault_pc=_STATISTICS_REPLY_FAULT_PC.value(body["fault_pc"]) if "fault_pc" in body else None,
             fault_lr=_STATISTICS_REPLY_FAULT_LR.value(body["fault_lr"]) if "fault_lr" in body else None,
             fault_status=_STATISTICS_REPLY_FAULT_STATUS.value(body["fault_status"]) if "fault_status" in body else None,
-            fault_address=_STATISTICS_REPLY_FAULT_ADDRESS.value(body["fault_address"]) if "fault_address" in body else None,
+            fault_address=_STATISTICS_REPLY_FAULT_ADDRESS.value(body["fault_address"])
+            if "fault_address" in body
+            else None,
         )
 
 

@@ -23,8 +23,8 @@ KEEP_ALIVE_S: Final = 30  # the least AWS IoT Core allows: a dead connection is 
 PING_TIMEOUT_MS: Final = 10_000
 ACK_TIMEOUT_S: Final = 20
 SESSION_EXPIRY_S: Final = 3600  # AWS IoT Core's default limit
-_AGAIN_FIRST_MS: Final = 250
-_AGAIN_MOST_MS: Final = 20_000
+_AGAIN_FIRST_MS: Final = 500
+_AGAIN_MOST_MS: Final = 10_000
 _GRANTED: Final = 2  # SUBACK reason codes up to QoS 2 are successes
 _STOP_S: Final = 3.0
 
@@ -132,7 +132,8 @@ class CloudClient:
                 retry_jitter_mode=mqtt5.ExponentialBackoffJitterMode.FULL,
                 min_reconnect_delay_ms=_AGAIN_FIRST_MS,
                 max_reconnect_delay_ms=_AGAIN_MOST_MS,
-                min_connected_time_to_reset_reconnect_delay_ms=5000,
+                # awscrt 0.36 takes this one for the first delay, and the one above for this: give both the same value.
+                min_connected_time_to_reset_reconnect_delay_ms=_AGAIN_FIRST_MS,
                 will=_packet(will),
                 enable_metrics_collection=False,
                 on_publish_received=self._received,

@@ -240,7 +240,7 @@ class Headset:
 
     def _silent_at_s(self) -> float:
         """When telemetry is so late that the lease must have been lost."""
-        return self._heard_at_s + 3 * self._period_s() + 1.0
+        return self._heard_at_s + 2 * self._period_s() + 1.0
 
     def _conclude(self, outcome: Outcome, now_s: float) -> list[Change]:
         if isinstance(outcome, NoReply):
@@ -276,7 +276,7 @@ class Headset:
         before, self._in_force = self._in_force, found
         self._check_at_s = now_s + _CHECK_S
         if before is not None and found.changes < before.changes:
-            self._lease_at_s = now_s
+            self._lease_at_s, self._uptime_ms = now_s, None
             return [HeadsetRestarted(), *self._settings()]
         return self._settings()
 
@@ -332,6 +332,7 @@ class Headset:
             before, self._uptime_ms = self._uptime_ms, message.uptime_ms
             if before is not None and (message.uptime_ms - before) % (1 << 32) >= 1 << 31:
                 self._check_at_s = self._lease_at_s = now_s
+                self._in_force = None  # its count of changes tells nothing new
                 changes.append(HeadsetRestarted())
         if isinstance(message, wire.Hello | wire.Event):
             self._check_at_s = now_s  # something happened: read what is in force
