@@ -287,6 +287,7 @@ class Shape:
         n_terms: Words of c: taps in q31, pairs of taps in q15.
         outputs: Outputs per window, up to 8 or a multiple of 8; in q15 they are two samples apart in x, and x must be
             word aligned.
+        shifted: Q31 only: sums are shifted right by an argument (0 to 32) instead of 31.
         windows: 1, or 2: a second window (q15: the delay line shifted by a sample) whose outputs go between the first's.
     """
 
@@ -294,11 +295,13 @@ class Shape:
     n_terms: int
     outputs: int
     windows: int = 1
+    shifted: bool = False
 
     @property
     def arguments(self) -> str:
         """C parameter list."""
-        return "const void *x, const void *c, void *y" + (", const void *x2" if self.windows == 2 else "")
+        last = ", const void *x2" if self.windows == 2 else ", uint32_t shift" if self.shifted else ""
+        return f"const void *x, const void *c, void *y{last}"
 
     @property
     def text(self) -> str:
@@ -314,6 +317,8 @@ class Shape:
             return f"expected at most {_CHUNK} outputs, or in q31 with one window a multiple of {_CHUNK}"
         if self.sums is Sum.Q31_STEP and self.outputs % 4:
             return "expected a multiple of 4 weights"
+        if self.shifted and (self.sums is not Sum.Q31 or self.outputs > _CHUNK or self.windows == 2):
+            return f"a shift is for q31, one window and at most {_CHUNK} outputs"
         return ""
 
 
@@ -335,8 +340,9 @@ def correlation(name: str, core: str, shape: Shape, *, bounds: str, equivalent: 
     groups = plan_groups(core, shape.sums, min(shape.outputs, _CHUNK))
     chunks = shape.outputs // _CHUNK
     if shape.outputs <= _CHUNK:
-        # r0 to r3 lie at the bottom of the frame; r3's word holds the counter where it is no argument
-        steps: list[Op | Loop] = [control("push", "{r0-r11, lr}"), *_outputs(name, shape, groups, chunked=False)]
+        # r0 to r3 lie at the bottom of the frame; where r3 is an argument, r12's word above r11 can hold the counter
+        saved = "r0-r12" if shape.shifted else "r0-r11"
+        steps: list[Op | Loop] = [control("push", f"{{{saved}, lr}}"), *_outputs(name, shape, groups, chunked=False)]
         steps.append(control("add", "sp, sp, #16"))
     else:
         body = (*_outputs(name, shape, groups, chunked=True), *_next_chunk(shape, groups))
@@ -348,7 +354,7 @@ def correlation(name: str, core: str, shape: Shape, *, bounds: str, equivalent: 
             Loop("9", chunks, "", body),
             control("add", "sp, sp, #20"),
         ]
-    steps.append(control("pop", "{r4-r11, pc}"))
+    steps.append(control("pop", "{r4-r12, pc}" if shape.shifted else "{r4-r11, pc}"))
     order = "grouped loads" if core != "cortex-m7" else "loads behind multiplies"
     return Kernel(
         name=name,
@@ -377,7 +383,7 @@ def _outputs(name: str, shape: Shape, groups: Sequence[Plan], *, chunked: bool) 
     for window in range(shape.windows):
         done = 0
         for index, plan in enumerate(groups):
-            files = assign_registers(plan, shape.sums, 12)
+            files = assign_registers(plan, shape.sums, 48 if shape.shifted else 12)
             if files.slot is not None and shape.windows == 2:
                 raise DesignError(f"{name}: {shape.text} leaves no register for the loop counter; use one window")
             before = groups[index - 1] if index else None
@@ -440,11 +446,27 @@ def _finish(shape: Shape, files: Files, first_byte: int, *, ready: bool) -> list
     """Scale and store one group's sums; every register but the accumulators is free by now."""
     pointer = files.counter if ready else files.terms[0]
     ops = [] if ready else [control("ldr", f"{pointer}, [sp, #8]", "y")]
+    if shape.shifted:
+        return [*ops, *_finish_shifted(files, pointer, first_byte)]
     for index, accumulator in enumerate(files.accumulators):
         ops += finish_sum(shape.sums, accumulator)
         result = accumulator[1] if shape.sums is Sum.Q31 else accumulator[0]
         mnemonic = "strh" if shape.sums in _PAIRS else "str"
         ops.append(Op(Role.STORE, mnemonic, f"{result}, [{pointer}, #{first_byte + 4 * index}]"))
+    return ops
+
+
+def _finish_shifted(files: Files, pointer: str, first_byte: int) -> list[Op]:
+    """Shift by an argument: register shifts of 32 and more give zero, so 0 and 32 need no special case."""
+    right, left, high_part = files.window[:3]
+    ops = [control("ldr", f"{right}, [sp, #12]", "shift"), alu("rsb", f"{left}, {right}, #32")]
+    for index, (low, high) in enumerate(files.accumulators):
+        ops += [
+            alu("lsr", f"{low}, {low}, {right}"),
+            alu("lsl", f"{high_part}, {high}, {left}"),
+            alu("orr", f"{low}, {low}, {high_part}"),
+            Op(Role.STORE, "str", f"{low}, [{pointer}, #{first_byte + 4 * index}]"),
+        ]
     return ops
 
 

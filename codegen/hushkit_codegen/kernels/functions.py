@@ -30,44 +30,20 @@ def biquad_text(name: str, core: str, cascade: Cascade) -> str:
     return _either(kernel, _render("biquad_portable", name=name, cascade=cascade, mask=mask), "")
 
 
-def fir_q31_text(  # noqa: PLR0917 - shape and place of one filter
-    name: str, title: str, n_taps: int, block: int, ears: int, inner: str, linkage: str = "static "
-) -> str:
-    """C of one Q1.31 filter around its correlation ``inner``: delay line and window."""
+def fir_text(name: str, title: str, n_taps: int, block: int, *, q15: bool) -> str:
+    """C of one filter around its correlation ``<name>_inner``: delay line ``<name>_line_t`` and ``<name>_filter``."""
     return _render(
-        "fir_q31",
+        "fir_q15" if q15 else "fir_q31",
         name=name,
         title=title,
         n_taps=n_taps,
         block=block,
-        ears=ears,
-        ring=ring_length(n_taps, block),
-        inner=inner,
-        linkage=linkage,
+        ring=ring_length(n_taps, max(block, 2) if q15 else block),
     )
 
 
-def fir_q15_text(  # noqa: PLR0917 - shape and place of one filter
-    name: str, title: str, n_taps: int, block: int, ears: int, inner: str, linkage: str = "static "
-) -> str:
-    """C of one Q1.15 filter around its correlation ``inner`` (two windows; one for block 1)."""
-    return _render(
-        "fir_q15",
-        name=name,
-        title=title,
-        n_taps=n_taps,
-        block=block,
-        ears=ears,
-        ring=ring_length(n_taps, max(block, 2)),
-        inner=inner,
-        linkage=linkage,
-    )
-
-
-def fxnlms_text(  # noqa: PLR0917 - shape and place of one filter
-    name: str, title: str, n_taps: int, block: int, ears: int, inner: str, linkage: str = "static "
-) -> str:
-    """C of a fused update: ``inner`` is a correlation of ``block`` terms and ``n_taps`` outputs in steps."""
+def fxnlms_text(name: str, title: str, n_taps: int, block: int) -> str:
+    """C of a fused update around ``<name>_step``, a correlation of ``block`` terms and ``n_taps`` outputs in steps."""
     block_bits = (block - 1).bit_length()
     return _render(
         "fxnlms",
@@ -75,10 +51,7 @@ def fxnlms_text(  # noqa: PLR0917 - shape and place of one filter
         title=title,
         n_taps=n_taps,
         block=block,
-        ears=ears,
         ring=ring_length(n_taps + 1, block),
-        inner=inner,
-        linkage=linkage,
         error_bits=29 - block_bits,
         limit=2 ** (29 - block_bits),
     )

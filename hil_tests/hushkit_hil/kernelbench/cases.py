@@ -12,8 +12,7 @@ from hushkit_codegen.kernels.correlation import Shape, Sum
 from hushkit_codegen.kernels.functions import (
     biquad_text,
     correlation_text,
-    fir_q15_text,
-    fir_q31_text,
+    fir_text,
     fxnlms_text,
     preamble,
 )
@@ -151,7 +150,7 @@ def fir_q31_case(core: str, n_taps: int, block: int) -> Case:
         inner_text=correlation_text(
             inner, core, Shape(Sum.Q31, n_taps, block), bounds=q31_sum(taps), equivalent="arm_fir_q31"
         ),
-        filter_text=fir_q31_text(name, "Bench filter", n_taps, block, 1, inner),
+        filter_text=fir_text(name, "Bench filter", n_taps, block, q15=False),
     )  # fmt: skip
     target = _TARGETS[core].get(name, 0.0)
     return Case(name, "fir_q31", f"{n_taps} taps, block {block}", block, 4, text, "plain", peers, target)
@@ -168,7 +167,7 @@ def fir_q15_case(core: str, n_taps: int, block: int) -> Case:
     text = _environment().get_template("fir_case.c.j2").render(
         name=name, type="int16_t", taps=taps, n_taps=n_taps, block=block, peers=peers,
         inner_text=correlation_text(inner, core, shape, bounds=bounds, equivalent="arm_fir_q15"),
-        filter_text=fir_q15_text(name, "Bench filter", n_taps, block, 1, inner),
+        filter_text=fir_text(name, "Bench filter", n_taps, block, q15=True),
     )  # fmt: skip
     target = _TARGETS[core].get(name, 0.0)
     return Case(name, "fir_q15", f"{n_taps} taps, block {block}", block, 2, text, "plain", peers, target)
@@ -205,8 +204,8 @@ def fxnlms_case(core: str, n_taps: int, block: int) -> Case:
         )  # fmt: skip
         if part != name:
             weights, step = _portable_only(weights), _portable_only(step)
-        filters = fir_q31_text(part, "Control filter", n_taps, block, 1, f"{part}_inner")
-        update = fxnlms_text(part, "Adaptive control filter", n_taps, block, 1, f"{part}_step")
+        filters = fir_text(part, "Control filter", n_taps, block, q15=False)
+        update = fxnlms_text(part, "Adaptive control filter", n_taps, block)
         parts.append({"name": part, "text": "\n".join((weights, step, filters, update))})
     text = _environment().get_template("fxnlms_case.c.j2").render(
         name=name, n_taps=n_taps, block=block, parts=parts, step=2**24, peers=_LMS_PEERS

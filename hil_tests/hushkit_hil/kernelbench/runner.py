@@ -135,7 +135,11 @@ def _symbols(program: Path, names: Sequence[str]) -> list[int]:
         table = ELFFile(file).get_section_by_name(".symtab")
         if not isinstance(table, SymbolTableSection):
             raise BenchError(f"{program} has no symbol table; expected an unstripped ELF file")
-        return [int(table.get_symbol_by_name(name)[0]["st_value"]) & ~1 for name in names]
+        found = {name: table.get_symbol_by_name(name) for name in names}
+    missing = [name for name, symbols in found.items() if not symbols]
+    if missing:
+        raise BenchError(f"{program} lacks {', '.join(missing)}; expected the bench's own program")
+    return [int(symbols[0]["st_value"]) & ~1 for symbols in found.values() if symbols]
 
 
 def _execute(command: list[str]) -> str:

@@ -1,0 +1,122 @@
+"""The kernels of one headset: each filter of its integer design as a generated function behind hk_kernels.h."""
+
+from dataclasses import dataclass
+
+from hushkit_codegen.ir import BiquadIr, FilterIr, FirIr, FxNlmsIr, HeadsetIr
+from hushkit_codegen.kernels.biquad import Cascade
+from hushkit_codegen.kernels.bounds import q15_sum, q31_sum
+from hushkit_codegen.kernels.correlation import Shape, Sum
+from hushkit_codegen.kernels.functions import biquad_text, correlation_text, fir_text, preamble
+from hushkit_codegen.kernels.printing import environment
+
+SLICE = 8  # HK_KERNEL_SLICE
+
+
+@dataclass(frozen=True, slots=True)
+class KernelPart:
+    """One filter of hk_kernels.c: its C, the arrays with one element per ear to clear, and a line for the header."""
+
+    text: str
+    states: tuple[str, ...]
+    summary: str
+
+
+def headset_preamble() -> KernelPart:
+    """What stands in front of all generated kernels of a file."""
+    return KernelPart(preamble(), (), "Kernels       generated; see each function for bounds and expected instructions")
+
+
+def filter_part(name: str, title: str, design: FilterIr, *, core: str, block: int) -> KernelPart:
+    """A fixed filter: ``hk_kernel_<name>_run``.
+
+    Raises:
+        DesignError: The design's taps cannot be proven exact.
+    """
+    if isinstance(design, BiquadIr):
+        cascade = Cascade(len(design.sections), block, design.post_shift, saves_fraction=True)
+        text = _render(
+            "headset_biquad",
+            name=name,
+            title=title,
+            cascade=cascade,
+            inner=biquad_text(f"{name}_cascade", core, cascade).rstrip(),
+            output_shift=design.output_shift,
+        )
+        what = f"{cascade.sections} sections q31 with fraction saving, output shift {design.output_shift}"
+        return KernelPart(text, (f"{name}_state",), f"{name.capitalize():<13} {what}")
+    assert isinstance(design, FirIr)
+    return _fir_part(name, title, design, core=core, block=block)
+
+
+def _fir_part(name: str, title: str, design: FirIr, *, core: str, block: int) -> KernelPart:
+    q15 = design.format == "q15"
+    n_taps = len(design.taps)
+    if q15:
+        sums, bounds = q15_sum(design.taps)
+        shape = Shape(sums, n_taps // 2, max(1, block // 2), windows=min(2, block))
+    else:
+        bounds = q31_sum(design.taps)
+        shape = Shape(Sum.Q31, n_taps, block)
+    library = "arm_fir_q15" if q15 else "arm_fir_q31"
+    text = _render(
+        "headset_fir",
+        name=name,
+        inner=correlation_text(f"{name}_inner", core, shape, bounds=bounds, equivalent=library).rstrip(),
+        filter=fir_text(name, title, n_taps, block, q15=q15).rstrip(),
+        q15=q15,
+        exponent=design.exponent,
+    )
+    return KernelPart(text, (f"{name}_line",), f"{name.capitalize():<13} {n_taps} taps {design.format}")
+
+
+def control_part(ir: HeadsetIr) -> KernelPart:
+    """The adaptive control filter and its gradient: ``hk_kernel_control_run``, ``hk_kernel_gradient_run``."""
+    assert isinstance(ir.adaptive, FxNlmsIr)
+    n_taps = len(ir.adaptive.prior.taps)
+    promise = "the caller keeps sum |w| <= 2^31"
+    control = correlation_text(
+        "control_inner", ir.core, Shape(Sum.Q31, n_taps, ir.block), bounds=promise, equivalent="arm_fir_q31"
+    )
+    gradient = correlation_text(
+        "gradient_inner",
+        ir.core,
+        Shape(Sum.Q31, ir.update_block, SLICE, shifted=True),
+        bounds="the caller keeps every sum below 2^62, every result within 32 bits, and shift at most 32",
+        equivalent="arm_fir_q31 with the error block as taps, but for the shift",
+    )
+    text = _render(
+        "headset_control",
+        inner=control.rstrip(),
+        filter=fir_text("control", "Control filter", n_taps, ir.block, q15=False).rstrip(),
+        gradient=gradient.rstrip(),
+        exponent=ir.adaptive.prior.exponent,
+    )
+    return KernelPart(text, ("control_line",), f"{'Control':<13} {n_taps} taps q31, gradient over {ir.update_block}")
+
+
+def secondary_part(ir: HeadsetIr) -> KernelPart:
+    """The secondary-path model: ``hk_kernel_secondary_run``, in slices of ``SLICE`` samples.
+
+    Raises:
+        DesignError: The model's taps cannot be proven exact.
+    """
+    assert isinstance(ir.secondary, FirIr)
+    design = ir.secondary
+    inner = correlation_text(
+        "secondary_inner",
+        ir.core,
+        Shape(Sum.Q31, len(design.taps), SLICE),
+        bounds=q31_sum(design.taps),
+        equivalent="arm_fir_q31",
+    )
+    text = _render(
+        "headset_secondary",
+        inner=inner.rstrip(),
+        filter=fir_text("secondary", "Secondary-path model", len(design.taps), SLICE, q15=False).rstrip(),
+        exponent=design.exponent,
+    )
+    return KernelPart(text, ("secondary_line",), f"{'Secondary':<13} {len(design.taps)} taps q31, slices of {SLICE}")
+
+
+def _render(template: str, **values: object) -> str:
+    return environment().get_template(f"{template}.c.j2").render(**values)
