@@ -70,7 +70,9 @@ void hk_jobs_init(const hk_design_t *design, const hk_control_ops_t *control) {
     memset(ears, 0, sizeof ears);
     memset(&jobs, 0, sizeof jobs);
     ops = control;
-    watch_design.window_jobs = at_least_one(design->watch_samples / BLOCK / 4U) * 4U;
+    const uint32_t quarter = at_least_one(design->watch_samples / BLOCK / 4U);
+    watch_design.quarter_jobs = quarter;
+    watch_design.slow_jobs = at_least_one(design->rate_hz / 10U / BLOCK / (4U * quarter)) * 4U * quarter;
     watch_design.settle_jobs = (design->ramp_samples + MODEL_TAPS) / BLOCK + 4U;
     watch_design.minute_jobs = 60U * design->rate_hz / BLOCK;
     watch_design.ratio_cdb = hk_level_cdb((uint64_t)design->watch_ratio_q16, 16U);

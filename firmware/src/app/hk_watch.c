@@ -8,10 +8,11 @@
 #include <string.h>      /* memset */
 
 #define QUARTERS          4U
-#define QUARTER_EXTRA_CDB 600 /* a quarter window scatters more: engine noise at 40 Hz has one period in it */
+#define QUARTER_EXTRA_CDB 600 /* a quarter window scatters more */
+#define SLOW_CDB          100 /* louder than "off" by this over 100 ms: suspicion; less would follow the scatter */
 #define CONFIRM_CDB       100 /* louder with anti-noise than without by this: confirmed */
-#define FOLLOW_CDB        25  /* the gain follows the model's estimate by this per window */
-#define MAX_FAILURES      6U  /* hold of 64 windows */
+#define FOLLOW_CDB        10  /* the gain follows the model's estimate by this per 100 ms */
+#define MAX_FAILURES      6U  /* hold of 6.4 s */
 #define MAX_REST          32U
 
 void hk_watch_init(hk_watch_t *watch, const hk_watch_design_t *design) {
@@ -45,8 +46,9 @@ static void mute(hk_watch_t *watch, hk_watch_state_t state) {
     watch->state = state;
     watch->mute = true;
     watch->settle = watch->design->settle_jobs;
-    clear(&watch->window);
     clear(&watch->quarter);
+    clear(&watch->window);
+    clear(&watch->slow);
     watch->bounded_jobs = 0U;
 }
 
@@ -73,7 +75,7 @@ static void fail(hk_watch_t *watch) {
 }
 
 static void figures(hk_watch_t *watch, const hk_watch_input_t *input) {
-    const hk_watch_sums_t *w = &watch->window;
+    const hk_watch_sums_t *w = &watch->slow;
     watch->reference_cdb = hk_level_mean_cdb(w->reference, w->jobs * input->n_reference);
     watch->error_cdb = hk_level_mean_cdb(w->with_anti, w->jobs * input->n_error);
     watch->has_attenuation = w->with_anti != 0U && w->without_anti != 0U;
@@ -81,8 +83,8 @@ static void figures(hk_watch_t *watch, const hk_watch_input_t *input) {
         watch->has_attenuation ? hk_level_mean_cdb(w->without_anti, w->jobs * input->n_error) - watch->error_cdb : 0;
 }
 
-/* A window has passed with anti-noise muted; `gain` is what it measured. */
-static void muted_window(hk_watch_t *watch, int32_t gain) {
+/* 100 ms have passed with anti-noise muted; `gain` is what they measured. */
+static void muted_slow(hk_watch_t *watch, int32_t gain) {
     watch->gain_cdb = gain;
     if (watch->state == HK_WATCH_CHECKING) {
         if (watch->suspect_cdb > gain + CONFIRM_CDB) {
@@ -92,20 +94,19 @@ static void muted_window(hk_watch_t *watch, int32_t gain) {
             watch->rest = watch->false_alarms;
             run(watch);
         }
-    } else if (watch->state == HK_WATCH_HOLDING && watch->held > 0U) {
+    } else if (watch->state == HK_WATCH_HOLDING && watch->held > 1U) {
         watch->held--;
     } else {
         run(watch);
     }
 }
 
-/* A window has passed with anti-noise playing. */
-static void running_window(hk_watch_t *watch, const hk_watch_input_t *input) {
-    const int32_t found = excess(&watch->window, input);
-    const bool at_limit = watch->bounded_jobs >= watch->design->window_jobs;
+/* 100 ms have passed with anti-noise playing. */
+static void running_slow(hk_watch_t *watch, int32_t found) {
+    const bool at_limit = watch->bounded_jobs >= watch->design->slow_jobs;
     if (watch->rest > 0U) {
         watch->rest--;
-    } else if (found > watch->gain_cdb + watch->design->ratio_cdb || at_limit) {
+    } else if (found > watch->gain_cdb + SLOW_CDB || at_limit) {
         suspect(watch, found);
         return;
     }
@@ -125,6 +126,51 @@ static void forgive(hk_watch_t *watch) {
     }
 }
 
+/* A short window is full: judge it and start the next. @return true when it raised suspicion. */
+static bool judge(hk_watch_t *watch, hk_watch_sums_t *sums, const hk_watch_input_t *input, int32_t ratio_cdb) {
+    const int32_t reference_cdb = hk_level_mean_cdb(sums->reference, sums->jobs * input->n_reference);
+    const int32_t found = excess(sums, input);
+    clear(sums);
+    if (watch->state != HK_WATCH_RUNNING || input->quiet || reference_cdb < HK_WATCH_SILENCE_CDB ||
+        found <= watch->gain_cdb + ratio_cdb) {
+        return false;
+    }
+    suspect(watch, found);
+    return true;
+}
+
+static bool short_windows(hk_watch_t *watch, const hk_watch_input_t *input) {
+    const hk_watch_design_t *design = watch->design;
+    if (watch->quarter.jobs >= design->quarter_jobs &&
+        judge(watch, &watch->quarter, input, design->ratio_cdb + QUARTER_EXTRA_CDB)) {
+        return true;
+    }
+    if (watch->window.jobs < QUARTERS * design->quarter_jobs) {
+        return false;
+    }
+    if (watch->rest > 0U) {
+        clear(&watch->window);
+        return false;
+    }
+    return judge(watch, &watch->window, input, design->ratio_cdb);
+}
+
+static void slow_window(hk_watch_t *watch, const hk_watch_input_t *input) {
+    figures(watch, input);
+    if (watch->reference_cdb >= HK_WATCH_SILENCE_CDB) {
+        const int32_t found = excess(&watch->slow, input);
+        if (watch->mute) {
+            muted_slow(watch, found);
+        } else if (input->quiet) {
+            watch->gain_cdb = found; /* mode off: measured for nothing */
+        } else {
+            running_slow(watch, found);
+        }
+    }
+    clear(&watch->slow);
+    watch->bounded_jobs = 0U;
+}
+
 void hk_watch_step(hk_watch_t *watch, const hk_watch_input_t *input) {
     watch->reset = false;
     if (watch->settle > 0U) {
@@ -132,38 +178,16 @@ void hk_watch_step(hk_watch_t *watch, const hk_watch_input_t *input) {
         return;
     }
     if (watch->mute != input->quiet && input->wanted) {
-        return; /* a ramp of the application's own is under way */
+        return; /* a ramp is under way */
     }
-    add(&watch->window, input);
     add(&watch->quarter, input);
+    add(&watch->window, input);
+    add(&watch->slow, input);
     watch->bounded_jobs += input->out_of_bounds ? 1U : 0U;
     if (watch->state == HK_WATCH_RUNNING) {
         forgive(watch);
     }
-    if (watch->quarter.jobs >= watch->design->window_jobs / QUARTERS) {
-        const bool silent = hk_level_mean_cdb(watch->quarter.reference, watch->quarter.jobs * input->n_reference) <
-                            HK_WATCH_SILENCE_CDB;
-        const int32_t found = excess(&watch->quarter, input);
-        clear(&watch->quarter);
-        if (!silent && watch->state == HK_WATCH_RUNNING && !input->quiet &&
-            found > watch->gain_cdb + watch->design->ratio_cdb + QUARTER_EXTRA_CDB) {
-            suspect(watch, found);
-            return;
-        }
+    if (!short_windows(watch, input) && watch->slow.jobs >= watch->design->slow_jobs) {
+        slow_window(watch, input);
     }
-    if (watch->window.jobs < watch->design->window_jobs) {
-        return;
-    }
-    figures(watch, input);
-    if (watch->reference_cdb >= HK_WATCH_SILENCE_CDB) {
-        if (watch->mute) {
-            muted_window(watch, excess(&watch->window, input));
-        } else if (input->quiet) {
-            watch->gain_cdb = excess(&watch->window, input); /* mode off: measured for nothing */
-        } else {
-            running_window(watch, input);
-        }
-    }
-    clear(&watch->window);
-    watch->bounded_jobs = 0U;
 }
