@@ -14,6 +14,7 @@ from hushkit_codegen.ir import (
     HeadsetIr,
     digest_ir,
 )
+from hushkit_codegen.kernels.headset import control_part, filter_part, headset_preamble, secondary_part
 
 DESIGN_ABI = 2
 KERNELS_ABI = 2
@@ -31,11 +32,12 @@ class Table:
     lines: tuple[str, ...]
 
 
-def emit_headset(ir: HeadsetIr) -> dict[str, str]:
+def emit_headset(ir: HeadsetIr, *, kernels: str = "generated") -> dict[str, str]:
     """Render one headset.
 
     Args:
         ir: The integer design.
+        kernels: ``"generated"`` for this design's own assembly, ``"cmsis"`` for calls of CMSIS-DSP; the same bits.
 
     Returns:
         Text by file name: ``hk_config.h``, ``hk_design.c``, ``hk_kernels.c``. LF line ends. Equal designs give equal
@@ -50,7 +52,9 @@ def emit_headset(ir: HeadsetIr) -> dict[str, str]:
         "hk_design.c": templates.get_template("hk_design.c.j2").render(
             ir=ir, digest=digest, quality=_quality_lines(ir.quality), tables=_tables(ir), fields=_fields(ir)
         ),
-        "hk_kernels.c": _kernels(templates, ir, digest),
+        "hk_kernels.c": (
+            _generated_kernels(templates, ir, digest) if kernels == "generated" else _kernels(templates, ir, digest)
+        ),
     }
 
 
@@ -203,6 +207,36 @@ def _db(value_mdb: int) -> str:
     """Format thousandths of a decibel with one decimal, in integers only."""
     tenths = (abs(value_mdb) + 50) // 100
     return f"{'-' if value_mdb < 0 and tenths else ''}{tenths // 10}.{tenths % 10} dB"
+
+
+def _generated_kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:
+    parts = [headset_preamble()]
+    silent: list[str] = []
+    for name, design in (("feedforward", ir.feedforward), ("transparency", ir.transparency)):
+        if isinstance(design, BiquadIr | FirIr):
+            parts.append(filter_part(name, _TITLES[name], design, core=ir.core, block=ir.block))
+        else:
+            silent.append(templates.get_template("silent.c.j2").render(name=name, title=_TITLES[name]))
+    if isinstance(ir.adaptive, FxNlmsIr):
+        parts.append(control_part(ir))
+    else:
+        silent.append(templates.get_template("no_control.c.j2").render())
+    if isinstance(ir.secondary, FirIr):
+        parts.append(secondary_part(ir))
+    else:
+        silent.append(templates.get_template("no_secondary.c.j2").render())
+    texts = [*(part.text for part in parts), *silent]
+    if any("shift_left_q31(" in text for text in texts):
+        texts.insert(1, templates.get_template("saturate.c.j2").render())
+    return templates.get_template("hk_kernels.c.j2").render(
+        ir=ir,
+        digest=digest,
+        kernels_abi=KERNELS_ABI,
+        summary=[part.summary for part in parts],
+        headers=[],
+        parts=[text.rstrip("\n") for text in texts],
+        states=[state for part in parts for state in part.states],
+    )
 
 
 def _kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:
