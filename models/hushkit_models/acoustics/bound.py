@@ -118,7 +118,7 @@ def wiener_filter(filtered: NDArray[np.float64], disturbance: NDArray[np.float64
         Shape (taps,).
     """
     size = scipy.fft.next_fast_len(filtered.size + taps, real=True)
-    # Both ends fade: an abrupt start would put an error into the sums that no filter can cancel, and 0.1 s of it in 30 s
+    # Both ends fade: an abrupt start would put an error into the sums that no filter can cancel; 0.1 s of it in 30 s
     # already hides what lies 25 dB down. Fading both signals alike leaves the relation between them intact.
     fade = scipy.signal.windows.tukey(filtered.size, _FADED)
     spectrum = scipy.fft.rfft(filtered * fade, size)

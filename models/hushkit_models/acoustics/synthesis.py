@@ -76,7 +76,7 @@ def aircraft(n: int, rate_hz: int, rng: Generator) -> Samples:
 def engine(n: int, rate_hz: int, rng: Generator) -> Samples:
     """Reciprocating engine at 2700 rpm under a changing load.
 
-    Harmonics 1 to 20 of 45 Hz, amplitude falling 3.9 dB an octave; the speed wanders by 0.5 % and the load by 2 dB, both
+    Harmonics 1 to 20 of 45 Hz, amplitude falling 3.9 dB an octave; speed wanders by 0.5 % and load by 2 dB, both
     within seconds; intake noise (to 2.5 kHz) lies 26 dB below.
     """
     base_hz = _whole_periods(45.0, n, rate_hz)
@@ -110,11 +110,10 @@ def train(n: int, rate_hz: int, rng: Generator) -> Samples:
     for start in range(0, n - period // 2, period):
         for axle in (0.0, 0.18):
             at = (start + round((axle + 0.01 * rng.standard_normal()) * rate_hz)) % n
-            length = min(round(0.12 * rate_hz), n - at)
+            length = min(round(0.12 * rate_hz), n)
             t = np.arange(length) / rate_hz
-            joints[at : at + length] += (
-                np.exp(-t / 0.025) * np.sin(2 * np.pi * 85 * t) * (1 + 0.2 * rng.standard_normal())
-            )
+            strength = 1 + 0.2 * rng.standard_normal()
+            joints[(at + np.arange(length)) % n] += strength * np.exp(-t / 0.025) * np.sin(2 * np.pi * 85 * t)
     return np.asarray(rolling + hum + 2.0 * joints, dtype=np.float64)
 
 
