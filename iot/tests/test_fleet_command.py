@@ -218,6 +218,78 @@ def test_refusal_of_another_value_is_history() -> None:
     assert not desired.judge(shadow, {"intensity": 0.8}, 0.0).rejected
 
 
+def test_refusal_of_a_nested_property_is_named_by_its_path() -> None:
+    refusal: Any = {"rejected": {"telemetry.period_s": {"value": 5, "reason": "too slow"}}}
+    shadow = things.ShadowView(1, {}, refusal, {}, None)
+
+    result = desired.judge(shadow, {"telemetry": {"period_s": 5}}, 0.0)
+
+    assert list(text.followed_lines("t", {}, result)) == ["t refused telemetry.period_s: too slow (wanted 5)"]
+
+
+def test_telemetry_follows_until_interrupted(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_batch(cloud, "hs-002", 0, {"overruns": 0})
+    wait_for_batches(cloud, "hs-002", 1)
+    pauses = iter([1, 2])
+
+    def pause(_seconds: float) -> None:
+        count = next(pauses, None)
+        if count is None:
+            raise KeyboardInterrupt
+        publish_batch(cloud, "hs-002", count, {"overruns": count})
+        wait_for_batches(cloud, "hs-002", 1 + count)
+
+    monkeypatch.setattr("hushkit_iot.commands.fleet.time.sleep", pause)
+
+    code, output, _ = hushkit(capsys, "telemetry", "hs-002", "--follow", "--json", "-")
+
+    assert code == 0
+    assert [json.loads(line)["seq"] for line in output.splitlines()] == [0, 1, 2]
+
+
+def test_endpoint_is_the_one_named_closest(core: LocalCore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    aws = choose_endpoint(None, None, None)
+    monkeypatch.setenv(ENVIRONMENT, str(core.directory))
+    local = choose_endpoint(None, None, None)
+    explicit = choose_endpoint(core.directory, "https://elsewhere", core.ca_file)
+
+    assert (aws.url, aws.region) == (None, "eu-central-1")
+    assert (local.url, local.ca) == (core.https_endpoint, core.ca_file)
+    assert (explicit.url, explicit.ca, explicit.keys) == ("https://elsewhere", core.ca_file, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--endpoint-url", "nonsense"], "check --endpoint-url and --ca"),
+        (["--endpoint-url", "https://localhost:1"], "https://localhost:1 does not answer; check the URL"),
+        (["--endpoint-url", "CORE", "--ca", "absent"], "--ca absent: no such file"),
+        (["--endpoint-url", "CORE"], "certificate not trusted; name the authority's PEM file with --ca"),
+        (["--endpoint-url", "CORE", "--ca", "CA"], "refused ListThings: ForbiddenException"),
+    ],
+)
+def test_unusable_endpoint_is_one_clear_error(
+    core: LocalCore,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    message: str,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    known = {"CORE": core.https_endpoint, "CA": str(core.ca_file)}
+
+    code, _, error = hushkit(capsys, "list", *(known.get(word, word) for word in words))
+
+    assert code == 2
+    assert message in error
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("age_ms", "words"), [(None, "never"), (900, "0 s ago"), (61_000, "1 min ago"), (7_300_000, "2 h ago")]
 )

@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ import pytest
 from hushkit_iot import topics
 from hushkit_iot.errors import LocalCoreError
 from hushkit_iot.localcore import LocalCore, ThingCredentials
+from hushkit_iot.localcore.layout import Profile, write_profile
 from paho.mqtt.enums import CallbackAPIVersion
 
 WAIT_S = 10.0
@@ -389,8 +391,46 @@ def test_start_again_leaves_running_processes_and_certificates_alone(tmp_path: P
 def test_busy_port_names_port_and_holder(core: LocalCore, tmp_path: Path) -> None:
     port = core.profile.mqtt_port
 
-    with pytest.raises(LocalCoreError, match=rf"port {port} .* is held by mosquitto \(pid \d+\); .* --port"):
+    with pytest.raises(
+        LocalCoreError, match=rf"port {port} .* is held by mosquitto \(pid \d+\); choose another with --port"
+    ):
         LocalCore(tmp_path / "other", mqtt_port=port, https_port=0).start()
+
+
+def test_port_0_finds_another_way_when_the_remembered_port_was_taken(core: LocalCore, tmp_path: Path) -> None:
+    taken = core.profile
+    write_profile(tmp_path / "other", Profile("localhost", taken.mqtt_port, taken.https_port, "key", "secret"))
+
+    with LocalCore(tmp_path / "other", mqtt_port=0, https_port=0) as other:
+        assert other.profile.mqtt_port != taken.mqtt_port
+        assert other.profile.access_key == "key"
+        remembered = other.profile
+    with LocalCore(tmp_path / "other") as other:
+        assert other.profile == remembered
+
+
+def test_failed_start_is_not_remembered(core: LocalCore, tmp_path: Path) -> None:
+    with pytest.raises(LocalCoreError, match="is no TCP port"):
+        LocalCore(tmp_path / "other", mqtt_port=70_000, https_port=0).start()
+
+    with pytest.raises(LocalCoreError, match="no local core was ever started here"):
+        _ = LocalCore(tmp_path / "other").profile
+
+
+def test_two_starts_at_once_make_one_core(tmp_path: Path) -> None:
+    cores = [LocalCore(tmp_path / "core", mqtt_port=0, https_port=0) for _ in range(2)]
+
+    def start(core: LocalCore) -> str:
+        core.start()
+        return (core.directory / "broker.pid").read_text()
+
+    with ThreadPoolExecutor(2) as pool:
+        brokers = set(pool.map(start, cores))
+    engines = (tmp_path / "core" / "engine.log").read_text().count("serving")
+    stopped = [core.stop() for core in cores]
+
+    assert (len(brokers), engines) == (1, 1)
+    assert stopped == [True, False]
 
 
 def test_absent_mosquitto_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The parts of the local core that need no broker: certificates, database, access list, presence, signatures."""
 
+import asyncio
 import json
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -14,13 +15,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hushkit_iot import policy, topics
 from hushkit_iot.errors import LocalCoreError, SchemaError
 from hushkit_iot.localcore import pki, sigv4, store
-from hushkit_iot.localcore.engine import online_things
+from hushkit_iot.localcore.engine import Engine, online_things
+from hushkit_iot.localcore.engine_jobs import DeviceMessage, HistoryJob, ShadowJob
 from hushkit_iot.localcore.layout import Layout, Profile, read_profile, write_profile
 from hushkit_iot.localcore.mqtt_edge import InFlight
 from hushkit_iot.localcore.presence import Presence
 from hushkit_iot.localcore.shadow_document import Annotated
-from hushkit_iot.localcore.shadow_service import Shadow, ShadowKey
+from hushkit_iot.localcore.shadow_service import Outcome, Shadow, ShadowKey
 from hushkit_iot.localcore.store import HistoryEntry, Retained, Span, Store
+from hushkit_iot.localcore.worker import Job
 from hushkit_iot.schema import check
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -178,6 +181,46 @@ def test_presence_declares_only_the_silent_offline_and_once() -> None:
     assert presence.overdue(109.9) == []
     assert presence.overdue(110.0) == ["b"]
     assert presence.overdue(200.0) == []
+
+
+def test_things_silent_since_the_broker_restarted_are_declared_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, profile = Layout(tmp_path), Profile("localhost", 1, 2, "k", "s")
+    pki.ensure_authority(layout, NOW)
+    pki.ensure_client(layout, layout.identity(policy.ENGINE), policy.ENGINE, NOW)
+    database = Store(layout.database)
+    database.put_retained(Retained(topics.status("hs-001"), b'{"online":true}', 1, 1))
+    (tmp_path / "broker.pid").write_text("a new run")
+
+    async def watch() -> list[str]:
+        engine = Engine(layout, profile, presence=Presence(grace_s=0.0))
+        declared: asyncio.Queue[str] = asyncio.Queue()
+        monkeypatch.setattr(engine.edge, "declare_offline", declared.put_nowait)
+        engine.worker.start()
+        engine.on_connected()
+        watcher = asyncio.create_task(engine.watch_presence(0.001))
+        first = await asyncio.wait_for(declared.get(), 10)
+        engine.on_connected()  # the same run of the broker: nobody is suspect again
+        engine.worker.close()
+        watcher.cancel()
+        return [first, *(declared.get_nowait() for _ in range(declared.qsize()))]
+
+    assert asyncio.run(watch()) == ["hs-001"]
+
+
+def test_refused_database_write_is_tried_again_and_answered_500() -> None:
+    again: list[Job] = []
+    answers: list[Outcome] = []
+    message = DeviceMessage("t", "telemetry", b"{}", 1)
+    history = HistoryJob(message, lambda: None, again.append)
+    request = ShadowJob("update", ShadowKey("t"), b"{}", 7, answers.append)
+
+    for job in (history, request):
+        job.failed(sqlite3.OperationalError("disk full"))
+
+    assert again == [history]
+    assert json.loads(answers[0].answer.payload) == {"code": 500, "message": "Internal service failure", "timestamp": 7}
 
 
 def test_eleventh_request_in_flight_is_one_too_many() -> None:

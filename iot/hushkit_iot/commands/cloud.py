@@ -14,13 +14,14 @@ keeps it; a later `up` continues with the same shadows.
 """
 
 import argparse
+import json
 import shlex
 from dataclasses import asdict
 from pathlib import Path
 
 from hushkit_iot import json_output
 from hushkit_iot.errors import IotError
-from hushkit_iot.localcore import LocalCore
+from hushkit_iot.localcore import LocalCore, ThingCredentials
 from hushkit_iot.localcore.core import HTTPS_PORT, MQTT_PORT, CoreStatus
 from hushkit_iot.localcore.layout import ENVIRONMENT, default_directory
 
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         return _up(options, directory)
     core = LocalCore(directory)
     if options.action == "down":
-        ran = core.stop() if directory.is_dir() else False
+        ran = core.stop()
         _say(options, {"stopped": ran}, [f"{directory}: {'stopped' if ran else 'nothing was running'}"])
         return 0
     return _status(options, core)
@@ -60,11 +61,24 @@ def _up(options: argparse.Namespace, directory: Path) -> int:
     core.start()
     lines = [*_describe(core), ""]
     for thing in options.thing:
-        credentials = core.issue_thing(thing)
-        lines += [f"{thing}: certificate {credentials.cert}", f"{' ' * len(thing)}  key {credentials.key}"]
+        lines += [
+            f"for {thing}'s agent (`hushkit agent run --config FILE`):",
+            *_agent_lines(core.issue_thing(thing)),
+            "",
+        ]
     lines.append(f"fleet tools find it with: export {ENVIRONMENT}={shlex.quote(str(core.directory))}")
     _say(options, _document(core, core.status()), lines)
     return 0
+
+
+def _agent_lines(credentials: ThingCredentials) -> list[str]:
+    """The part of an agent's configuration file that says where the cloud is."""
+    return [
+        f"  thing = {json.dumps(credentials.thing)}",
+        "  [cloud]",
+        f"  endpoint = {json.dumps(f'{credentials.host}:{credentials.port}')}",
+        *(f"  {name} = {json.dumps(str(getattr(credentials, name)))}" for name in ("ca", "cert", "key")),
+    ]
 
 
 def _status(options: argparse.Namespace, core: LocalCore) -> int:

@@ -53,14 +53,16 @@ def choose_endpoint(directory: Path | None, url: str | None, ca: Path | None) ->
     """Decide which cloud is meant: an explicit URL, a local core's directory, ``$HUSHKIT_CLOUD``, else AWS.
 
     Raises:
-        FleetError: The directory holds no local core.
+        FleetError: The directory holds no local core, or there is no such authority file.
     """
+    if ca is not None and not ca.is_file():
+        raise FleetError(f"--ca {ca}: no such file; name the authority's certificate, PEM")
     if url is not None:
         return Endpoint(url, ca, os.environ.get("AWS_REGION", REGION))
     named = os.environ.get(ENVIRONMENT)
     where = directory or (Path(named) if named else None)
     if where is None:
-        return Endpoint(ca=ca)
+        return Endpoint(ca=ca, region=os.environ.get("AWS_REGION"))
     try:
         profile = read_profile(where)
     except LocalCoreError as err:
@@ -100,8 +102,10 @@ def reported_errors(endpoint: Endpoint) -> Iterator[None]:
     try:
         yield
     except EndpointConnectionError as err:
-        hint = "run `hushkit cloud up`" if endpoint.keys else "check the network and the region"
-        raise FleetError(f"{endpoint} does not answer; {hint}") from err
+        advice = "check the URL and the network" if endpoint.url else "check the network and the region"
+        raise FleetError(
+            f"{endpoint} does not answer; {'run `hushkit cloud up`' if endpoint.keys else advice}"
+        ) from err
     except SSLError as err:
         raise FleetError(f"{endpoint}: certificate not trusted; name the authority's PEM file with --ca") from err
     except ClientError as err:
@@ -109,6 +113,8 @@ def reported_errors(endpoint: Endpoint) -> Iterator[None]:
         raise FleetError(
             f"{endpoint} refused {err.operation_name}: {error.get('Code')}: {error.get('Message')}"
         ) from err
+    except (ValueError, OSError) as err:  # what boto3 makes of a malformed URL or a missing CA file
+        raise FleetError(f"{endpoint}: {err}; check --endpoint-url and --ca") from err
     except BotoCoreError as err:
         advice = f"for a local core pass --directory or set {ENVIRONMENT}; for AWS set region and credentials"
         raise FleetError(f"{endpoint}: {str(err).rstrip('.')}; {advice}") from err

@@ -82,9 +82,18 @@ def judge(shadow: ShadowView, desired: JsonObject, seconds: float) -> Followed:
     pending = shadow_document.delta(Annotated(wanted, _blank(wanted)), shadow.reported).value
     rejected: JsonObject = {}
     for name, refusal in shadow.rejected.items():
-        if name in pending and isinstance(refusal, dict) and _refuses(refusal.get("value"), wanted[name]):
+        value = _at(pending, name)
+        if value is not None and isinstance(refusal, dict) and _refuses(refusal.get("value"), value):
             rejected[name] = refusal
     return Followed(shadow.version, seconds, pending, rejected, shadow.reported)
+
+
+def _at(document: JsonObject, path: str) -> JsonValue:
+    """Return the value at a dotted path, None where there is none."""
+    place: JsonValue = document
+    for name in path.split("."):
+        place = place.get(name) if isinstance(place, dict) else None
+    return place
 
 
 def _refuses(refused: JsonValue, wanted: JsonValue) -> bool:

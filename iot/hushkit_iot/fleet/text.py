@@ -72,7 +72,7 @@ def followed_lines(thing: str, desired: JsonObject, result: Followed) -> Iterato
     for name, refusal in result.rejected.items():
         yield f"{thing} refused {name}: {_refusal(refusal)}"
     for name, value in flatten(result.pending).items():
-        if name.split(".")[0] not in result.rejected:
+        if not any(name == refused or name.startswith(f"{refused}.") for refused in result.rejected):
             reports = _plain(flatten(result.reported).get(name))
             yield f"{thing} has not followed {name} = {_plain(value)} after {result.seconds:.1f} s: reports {reports}"
     if result.converged:

@@ -9,6 +9,9 @@ from hushkit_iot.localcore.layout import BROKER, Layout
 from hushkit_iot.localcore.ports import LOOPBACK
 from hushkit_iot.localcore.shadow_service import MAX_PAYLOAD_BYTES
 
+_HEADER_BYTES = 1024
+"""Room for topic and properties next to the largest payload."""
+
 
 def configuration(layout: Layout, port: int) -> str:
     """Render ``mosquitto.conf``.
@@ -45,10 +48,10 @@ persistent_client_expiration 7d
 # A headset that is away for a while misses nothing; a runaway one cannot fill the disk.
 max_queued_messages 10000
 max_inflight_messages 100
-message_size_limit {MAX_PAYLOAD_BYTES}
+max_packet_size {MAX_PAYLOAD_BYTES + _HEADER_BYTES}
 set_tcp_nodelay true
 
-log_dest stdout
+log_dest stderr
 log_type error
 log_type warning
 log_type notice

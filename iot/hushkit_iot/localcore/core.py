@@ -1,5 +1,6 @@
 """One local IoT Core in one directory: start, stop, repair, issue things."""
 
+import fcntl
 import http.client
 import json
 import secrets
@@ -7,8 +8,8 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,15 +133,18 @@ class LocalCore:
 
     def start(self) -> None:
         """Start what is down and return when all of it answers."""
-        self._prepare()
-        self.start_broker()
-        self.start_engine()
-        self._await("engine", self._engine, lambda: self.status().healthy)
+        with self._alone():
+            self._prepare()
+            self.start_broker()
+            self.start_engine()
+            self._await("engine", self._engine, lambda: self.status().healthy)
 
     def stop(self) -> bool:
         """Stop exactly what was started from this directory; False when nothing ran."""
-        engine_ran = self._engine.stop()
-        return self._broker.stop() or engine_ran
+        if not self.directory.is_dir():
+            return False
+        with self._alone():
+            return self._stop_both()
 
     def status(self) -> CoreStatus:
         """Ask both servers."""
@@ -153,7 +157,7 @@ class LocalCore:
         """Start the broker alone when it is down, and wait until it answers."""
         if self._broker.pid() is None:
             program = broker.program()
-            self._claim(self.profile.mqtt_port, "--port", "the broker")
+            _claim(self.profile.mqtt_port, "--port", "the broker")
             self._broker.start([program, "-c", str(self.directory / "mosquitto.conf")])
         self._await("broker", self._broker, lambda: self._broker_answers(self.profile))
 
@@ -164,7 +168,7 @@ class LocalCore:
     def start_engine(self) -> None:
         """Start the engine alone when it is down, and wait until it answers."""
         if self._engine.pid() is None:
-            self._claim(self.profile.https_port, "--https-port", "the data and control plane")
+            _claim(self.profile.https_port, "--https-port", "the data and control plane")
             self._engine.start([sys.executable, "-m", _ENGINE_MODULE, str(self.directory)])
         self._await("engine", self._engine, lambda: self._engine_health(self.profile) is not None)
 
@@ -185,33 +189,49 @@ class LocalCore:
     ) -> None:
         self.stop()
 
-    def _prepare(self) -> None:
-        """Write profile, certificates and configuration; servers with outdated certificates are restarted."""
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep two commands from starting or stopping one core at the same time."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = (self.directory / "lock").open("w")
         except OSError as err:
             raise LocalCoreError(f"{self.directory}: {err.strerror}; choose another --directory") from err
-        profile = self._choose_profile()
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _stop_both(self) -> bool:
+        engine_ran = self._engine.stop()
+        return self._broker.stop() or engine_ran
+
+    def _prepare(self) -> None:
+        """Write profile, certificates and configuration; servers with outdated certificates are restarted."""
+        known = read_profile(self.directory)
+        profile = self._choose_profile(known)
+        if self._broker.pid() is None or (known and known.mqtt_port != profile.mqtt_port):
+            _claim(profile.mqtt_port, "--port", "the broker")
+        if self._engine.pid() is None or (known and known.https_port != profile.https_port):
+            _claim(profile.https_port, "--https-port", "the data and control plane")
         renewed = self._renew_certificates()
         configuration = broker.configuration(self._layout, profile.mqtt_port)
         files = {"mosquitto.conf": configuration, "acl": policy.mosquitto_acl()}
         current = {name: _text(self.directory / name) for name in files}
-        if renewed or files != current or profile != read_profile(self.directory):
-            self.stop()
+        if renewed or files != current or profile != known:
+            self._stop_both()
         write_profile(self.directory, profile)
         for name, text in files.items():
             write_private(self.directory / name, text.encode())
         for thing in self.things:
             self.issue_thing(thing)
 
-    def _choose_profile(self) -> Profile:
-        known = read_profile(self.directory)
+    def _choose_profile(self, known: Profile | None) -> Profile:
         chosen = known or Profile("localhost", 0, 0, secrets.token_hex(10).upper(), secrets.token_urlsafe(30))
         mqtt_port, https_port = self._wanted_ports
         return replace(
             chosen,
-            mqtt_port=_choose_port(mqtt_port, known.mqtt_port if known else None, MQTT_PORT),
-            https_port=_choose_port(https_port, known.https_port if known else None, HTTPS_PORT),
+            mqtt_port=_choose_port(mqtt_port, chosen.mqtt_port, MQTT_PORT, running=self._broker.pid() is not None),
+            https_port=_choose_port(https_port, chosen.https_port, HTTPS_PORT, running=self._engine.pid() is not None),
         )
 
     def _renew_certificates(self) -> bool:
@@ -226,13 +246,6 @@ class LocalCore:
         for key in sorted(self.directory.glob("things/*.key")):
             pki.ensure_client(layout, layout.thing(key.stem), key.stem, now)
         return any(made)
-
-    def _claim(self, port: int, option: str, user: str) -> None:
-        if not ports.is_free(port):
-            raise LocalCoreError(
-                f"port {port} on {ports.LOOPBACK}, wanted for {user}, is held by {ports.holder(port)}; "
-                f"stop that or choose another port with {option}"
-            )
 
     def _await(self, name: str, daemon: Daemon, ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
@@ -290,9 +303,18 @@ def _text(file: Path) -> str | None:
         return None
 
 
-def _choose_port(wanted: int | None, known: int | None, default: int) -> int:
+def _claim(port: int, option: str, user: str) -> None:
+    obstacle = ports.obstacle(port)
+    if obstacle:
+        raise LocalCoreError(
+            f"port {port} on {ports.LOOPBACK}, wanted for {user}, {obstacle}; choose another with {option}"
+        )
+
+
+def _choose_port(wanted: int | None, known: int, default: int, *, running: bool) -> int:
+    """Pick a port; ``known`` is 0 in a new directory. ``wanted`` 0 takes the known one while it is ours or free."""
     if wanted:
         return wanted
-    if known:
-        return known
-    return ports.free_port() if wanted == 0 else default
+    if wanted is None:
+        return known or default
+    return known if known and (running or ports.obstacle(known) is None) else ports.free_port()

@@ -15,6 +15,7 @@ from pathlib import Path
 from hushkit_iot.errors import LocalCoreError
 
 _POLL_S = 0.02
+_MAX_LOG_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Daemon:
         Raises:
             LocalCoreError: The program is not installed.
         """
+        self._bound_log()
         try:
             with self.log_file.open("ab") as log:
                 process = subprocess.Popen(
@@ -84,6 +86,11 @@ class Daemon:
             time.sleep(_POLL_S)
         self._pid_file.unlink(missing_ok=True)
         return True
+
+    def _bound_log(self) -> None:
+        """Set a long log aside, so that at most two of them fill the disk."""
+        if self.log_file.exists() and self.log_file.stat().st_size > _MAX_LOG_BYTES:
+            self.log_file.replace(self.log_file.with_suffix(".log.1"))
 
     def last_words(self) -> str:
         """Return the log's last line, for an error message."""

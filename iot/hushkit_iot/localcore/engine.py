@@ -36,25 +36,25 @@ _BROKER_NOTE = "broker_run"
 class Engine:
     """Everything between the broker, the database and the fleet tools, in one event loop."""
 
-    def __init__(self, layout: Layout, profile: Profile):
+    def __init__(self, layout: Layout, profile: Profile, presence: Presence | None = None):
         self._layout = layout
         self._profile = profile
         self._stop = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._presence = Presence()
-        self._worker = Worker(Store(layout.database), self._stop_from_anywhere)
+        self._presence = presence or Presence()
+        self.worker = Worker(Store(layout.database), self._stop_from_anywhere)
         cert, key = layout.identity(policy.ENGINE)
-        self._edge = MqttEdge(
+        self.edge = MqttEdge(
             BrokerAddress(profile.host, profile.mqtt_port, layout.ca_cert, cert, key),
-            submit=self._worker.submit,
+            submit=self.worker.submit,
             heard=lambda thing: self._call_in_loop(self._presence.heard, thing),
-            connected=self._on_connected,
+            connected=self.on_connected,
         )
         self._plane = HttpsPlane(
-            submit=self._worker.submit,
-            publish_outcome=self._edge.publish_outcome,
-            publish=lambda topic, payload, qos, retain: self._edge.publish(topic, payload, qos=qos, retain=retain),
-            healthy=lambda: self._edge.is_connected,
+            submit=self.worker.submit,
+            publish_outcome=self.edge.publish_outcome,
+            publish=lambda topic, payload, qos, retain: self.edge.publish(topic, payload, qos=qos, retain=retain),
+            healthy=lambda: self.edge.is_connected,
             credentials=Credentials(profile.access_key, profile.secret_key),
         )
 
@@ -62,19 +62,19 @@ class Engine:
         """Serve until SIGTERM, SIGINT, or the worker ends."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
-        self._worker.start()
-        self._edge.start()
-        runner = web.AppRunner(self._plane.application(), access_log=None)
+        self.worker.start()
+        self.edge.start()
+        runner = web.AppRunner(self._plane.application(), access_log=None, shutdown_timeout=2.0)
         await runner.setup()
         site = web.TCPSite(runner, LOOPBACK, self._profile.https_port, ssl_context=self._tls())
         await site.start()
         _LOG.info("serving %s", self._profile.endpoint_url)
-        watch = asyncio.create_task(self._watch_presence())
+        watch = asyncio.create_task(self.watch_presence())
         await self._stop.wait()
         watch.cancel()
         await runner.cleanup()
-        self._worker.close()
-        self._edge.close()
+        self.worker.close()
+        self.edge.close()
 
     def _tls(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -89,8 +89,8 @@ class Engine:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function, *arguments)
 
-    def _on_connected(self) -> None:
-        """After each connection: when it is to a new run of the broker, whoever was online is suspect."""
+    def on_connected(self) -> None:
+        """Act on a connection: when it is to a new run of the broker, whoever was online is suspect."""
         run_id = Daemon(self._layout.directory, BROKER).run_id()
 
         def suspects(store: Store) -> list[str]:
@@ -102,19 +102,20 @@ class Engine:
         call = Call(suspects)
         call.future.add_done_callback(lambda future: self._call_in_loop(self._suspect, future.result()))
         try:
-            self._worker.submit(call)
+            self.worker.submit(call)
         except LocalCoreError:
             _LOG.info("connected while stopping")
 
     def _suspect(self, things: list[str]) -> None:
         self._presence.broker_restarted(things, time.monotonic())
 
-    async def _watch_presence(self) -> None:
+    async def watch_presence(self, period_s: float = _PRESENCE_CHECK_S) -> None:
+        """Declare the silent offline, for ever."""
         while True:
-            await asyncio.sleep(_PRESENCE_CHECK_S)
+            await asyncio.sleep(period_s)
             for thing in self._presence.overdue(time.monotonic()):
                 _LOG.warning("%s was online before the broker restarted and has been silent since", thing)
-                self._edge.declare_offline(thing)
+                self.edge.declare_offline(thing)
 
 
 def online_things(store: Store) -> list[str]:

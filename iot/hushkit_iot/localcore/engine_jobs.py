@@ -11,6 +11,7 @@ from hushkit_iot.localcore import shadow_document, shadow_service
 from hushkit_iot.localcore.shadow_document import JsonValue
 from hushkit_iot.localcore.shadow_service import Message, Outcome, RejectedError, ShadowKey
 from hushkit_iot.localcore.store import HistoryEntry, Retained, Store
+from hushkit_iot.localcore.worker import Job
 from hushkit_iot.schema import check
 
 _LOG = logging.getLogger(__name__)
@@ -67,11 +68,18 @@ class DeviceMessage:
 
 
 class HistoryJob:
-    """Keeps a telemetry batch or an event; one that breaks its schema leaves an event that says so."""
+    """Keeps a telemetry batch or an event; one that breaks its schema leaves an event that says so.
 
-    def __init__(self, message: DeviceMessage, done: Callable[[], None]):
+    Args:
+        message: As received.
+        done: Called once it is on disk.
+        again: Called with the job when the database refused it.
+    """
+
+    def __init__(self, message: DeviceMessage, done: Callable[[], None], again: Callable[[Job], None]):
         self._message = message
         self._done = done
+        self._again = again
 
     def run(self, store: Store) -> None:
         """Check and append."""
@@ -93,7 +101,9 @@ class HistoryJob:
         self._done()
 
     def failed(self, error: sqlite3.Error) -> None:
-        """Leave unacknowledged: the broker delivers it again."""
+        """Ask to be tried again; unacknowledged until then."""
+        del error
+        self._again(self)
 
     def _refuse(self, store: Store, reason: str) -> None:
         message = self._message
@@ -112,11 +122,12 @@ class HistoryJob:
 
 
 class RetainJob:
-    """Keeps a retained message, such as a headset's connection state."""
+    """Keeps a retained message, such as a headset's connection state; arguments as for ``HistoryJob``."""
 
-    def __init__(self, message: Retained, done: Callable[[], None]):
+    def __init__(self, message: Retained, done: Callable[[], None], again: Callable[[Job], None]):
         self._message = message
         self._done = done
+        self._again = again
 
     def run(self, store: Store) -> None:
         """Replace the topic's message."""
@@ -127,7 +138,9 @@ class RetainJob:
         self._done()
 
     def failed(self, error: sqlite3.Error) -> None:
-        """Leave unacknowledged: the broker delivers it again."""
+        """Ask to be tried again; unacknowledged until then."""
+        del error
+        self._again(self)
 
 
 def messages_of(outcome: Outcome) -> tuple[Message, ...]:

@@ -1,5 +1,6 @@
 """The engine's connection to the broker: requests and headset messages in, answers out."""
 
+import contextlib
 import json
 import logging
 import socket
@@ -17,6 +18,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from hushkit_iot import topics
+from hushkit_iot.errors import LocalCoreError
 from hushkit_iot.localcore import shadow_service
 from hushkit_iot.localcore.engine_jobs import DeviceMessage, HistoryJob, RetainJob, ShadowJob, messages_of
 from hushkit_iot.localcore.shadow_service import Outcome, RejectedError, ShadowKey
@@ -28,6 +30,8 @@ _LOG = logging.getLogger(__name__)
 
 MAX_IN_FLIGHT = 10
 """Unanswered shadow requests of one thing (quota "in-flight, unacknowledged messages per thing"); more get 429."""
+
+_RETRY_S = 2.0
 
 _SUBSCRIPTIONS = [
     f"{prefix}/{operation}"
@@ -150,6 +154,12 @@ class MqttEdge:
 
     def _on_message(self, client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage) -> None:
         del client, userdata
+        try:
+            self._dispatch(message)
+        except LocalCoreError:
+            _LOG.info("stopping; %s stays with the broker", message.topic)
+
+    def _dispatch(self, message: mqtt.MQTTMessage) -> None:
         request = topics.parse_shadow_request(message.topic)
         device = topics.parse_device(message.topic)
         if request:
@@ -183,9 +193,20 @@ class MqttEdge:
             self._acknowledge(message)
 
         if device.kind == "status":
-            self._submit(RetainJob(Retained(message.topic, payload, message.qos, now_ms), done))
+            self._submit(RetainJob(Retained(message.topic, payload, message.qos, now_ms), done, self._later))
         else:
-            self._submit(HistoryJob(DeviceMessage(device.thing, device.kind, payload, now_ms), done))
+            self._submit(HistoryJob(DeviceMessage(device.thing, device.kind, payload, now_ms), done, self._later))
+
+    def _later(self, job: Job) -> None:
+        """Try again what the database refused; the broker holds back once enough is unacknowledged."""
+
+        def submit() -> None:
+            with contextlib.suppress(LocalCoreError):  # stopping: the broker delivers it again
+                self._submit(job)
+
+        timer = threading.Timer(_RETRY_S, submit)
+        timer.daemon = True
+        timer.start()
 
     def _acknowledge(self, message: mqtt.MQTTMessage) -> None:
         if message.qos > 0:

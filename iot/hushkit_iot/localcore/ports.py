@@ -14,15 +14,19 @@ def free_port() -> int:
         return port
 
 
-def is_free(port: int) -> bool:
-    """True when a server could listen on the port now."""
+def obstacle(port: int) -> str | None:
+    """Say why no server can listen on a port now; None when one can."""
+    if not 1 <= port <= 65535:
+        return "is no TCP port, expected 1 to 65535"
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
+        except PermissionError:
+            return "is open to root alone"
         except OSError:
-            return False
-        return True
+            return f"is held by {holder(port)}"
+        return None
 
 
 def holder(port: int) -> str:
