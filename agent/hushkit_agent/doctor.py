@@ -114,7 +114,8 @@ def _headset(config: Config) -> Finding:
     try:
         port = open_port(config.serial, baud=config.baud)
     except PortError as err:
-        return Finding("headset", False, str(err), "a running agent holds the port; stop it to examine the headset")
+        held = "a running agent holds the port; stop it to examine the headset"
+        return Finding("headset", False, str(err), held if "busy" in str(err) else advice)
     with port:
         try:
             about = ask_about(port.read, port.write, timeout_s=config.timeout_s)

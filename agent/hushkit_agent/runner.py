@@ -124,8 +124,10 @@ class Runner:
                 self._say_once("port", reason)
                 return self._agent.line_closed(reason, now)
             case PortBytes(data):
+                LOG.debug("line in  %r", data)
                 return self._agent.line_bytes(data, now)
             case CloudMessage(topic, payload):
+                LOG.debug("cloud in  %s %s", topic, payload)
                 return self._agent.cloud_message(topic, payload, now)
             case Delivered(token):
                 self._outbox.delivered_one(token)
@@ -162,8 +164,10 @@ class Runner:
         for effect in effects:
             match effect:
                 case WriteLine(data):
+                    LOG.debug("line out %r", data)
                     self._port.write(data)
-                case Publish():
+                case Publish(topic, payload):
+                    LOG.debug("cloud out %s %s", topic, payload)
                     self._cloud.publish(effect)
                 case Keep(stream, document):
                     self._spool.keep(stream, document)
@@ -179,6 +183,7 @@ class Runner:
         if now.mono_s >= self._commit_at_s:
             self._commit(now)
         for sending in self._outbox.due(now.mono_s):
+            LOG.debug("cloud out %s, %d bytes", sending.publish.topic, len(sending.publish.payload))
             self._cloud.publish(sending.publish, sending.token)
         if now.mono_s >= self._subscribe_at_s:
             self._subscribe_at_s = math.inf

@@ -20,7 +20,7 @@ from hushkit_agent.errors import SpoolError
 
 FORMAT: Final = 1
 DEFAULT_BYTES: Final = 64 << 20
-"""Two days of telemetry at one record set a second."""
+"""About 20 hours of telemetry at one batch a second (904 bytes measured with two ears)."""
 MOST_PENDING: Final = 600
 """Documents held in memory while the disk refuses: ten minutes of batches."""
 

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions and their options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     run_action = actions.add_parser("run", help="bridge until stopped")
-    run_action.add_argument("--verbose", action="store_true", help="log the link's details")
+    run_action.add_argument("--verbose", action="store_true", help="log all that passes on the line and in the cloud")
     doctor = actions.add_parser("doctor", help="check clock, certificates, spool, broker and headset")
     doctor.add_argument("--json", metavar="FILE", help="write the findings as JSON (- for standard output)")
     for action in (run_action, doctor):

@@ -17,6 +17,7 @@ from hushkit_agent.errors import PortError
 BAUD: Final = 115200
 _READ_S: Final = 0.2  # how quickly the thread notices that it shall end
 _WRITE_S: Final = 1.0
+_MOST_BYTES: Final = 4096
 _AGAIN_FIRST_S: Final = 0.25
 _AGAIN_MOST_S: Final = 5.0
 
@@ -118,8 +119,11 @@ class Port:
         try:
             while not self._stopping.is_set():
                 data = port.read(1)
+                # A socket:// port never has more than one byte waiting: gather what has arrived.
+                while data and len(data) < _MOST_BYTES and port.in_waiting:
+                    data += port.read(port.in_waiting)
                 if data:
-                    self._emit(PortBytes(data + port.read(port.in_waiting)))
+                    self._emit(PortBytes(data))
         except (serial.SerialException, OSError, TypeError, AttributeError) as err:
             return _explain(err)
         return "stopped"
