@@ -5,12 +5,12 @@ multiply-accumulate or section. The exact figures of a built firmware come from 
 whether a spec can work at all, and round up where they are unsure.
 """
 
-import math
 from dataclasses import dataclass
 
-from hushkit.spec_model import Adaptive, Filter, HeadsetSpec
+from hushkit.spec_model import MAX_TAPS, Adaptive, Filter, HeadsetSpec
 
 _WORD = 4
+_TAPS_STEP = 32
 _SLICE = 8
 """HK_KERNEL_SLICE: samples per call of the secondary-path model."""
 
@@ -84,16 +84,13 @@ def estimate(spec: HeadsetSpec) -> Estimate:
     available = spec.core.clock_hz / spec.audio.rate_hz
     cycles = _cycles(spec, spec.adaptive.taps)
     allowed = available * spec.budgets.cpu_percent / 100.0
-    largest = 0
-    if spec.adaptive.taps:
-        without = _cycles(spec, 0)
-        per_tap = (cycles - without) / spec.adaptive.taps
-        largest = max(0, math.floor((allowed - without) / per_tap / 32.0) * 32)
+    sizes = range(_TAPS_STEP, MAX_TAPS + 1, _TAPS_STEP) if spec.adaptive.taps else ()
+    largest = max((taps for taps in sizes if _cycles(spec, taps) <= allowed), default=0)
     return Estimate(
         cycles_per_sample=cycles,
         available_cycles=available,
         cpu_percent=100.0 * cycles / available,
-        largest_taps=min(largest, 1024),
+        largest_taps=largest,
         flash_bytes=_flash(spec),
         ram_bytes=_ram(spec),
         buffering_us=spec.buffering_us,

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from hushkit_codegen.design import design_headset
-from hushkit_codegen.ir import IR_FILE, FilterQuality, HeadsetIr, digest_ir, dump_ir, save_ir
+from hushkit_codegen.ir import IR_FILE, HeadsetIr, describe_quality, digest_ir, dump_ir, save_ir
 from hushkit_models.acoustics import AcousticsError
 from hushkit_models.acoustics.paths import load_paths
 
@@ -53,22 +53,6 @@ def run(options: argparse.Namespace) -> int:
         for item in ir.quality:
             print("  " + describe_quality(item))
     return 0
-
-
-def describe_quality(item: FilterQuality) -> str:
-    """One line on one filter."""
-    if item.warning:
-        return f"{item.name:<13}{item.warning}"
-    if item.name == "feedforward":
-        return (
-            f"{item.name:<13}{item.attenuation_mdb / 1000:.1f} dB attenuation in its scene, worst octave "
-            f"{item.worst_octave_mdb / 1000:.1f} dB, {item.fit_error_mdb / 1000:.1f} dB off the causal optimum"
-        )
-    if item.name == "transparency":
-        return (
-            f"{item.name:<13}flat within {item.worst_octave_mdb / 1000:.1f} dB, rms {item.fit_error_mdb / 1000:.2f} dB"
-        )
-    return f"{item.name:<13}model error {item.fit_error_mdb / 1000:.1f} dB"
 
 
 def write_quality(target: str, ir: HeadsetIr) -> None:

@@ -74,7 +74,7 @@ def quantize_sos(sos: NDArray[np.float64], *, name: str) -> BiquadIr:
     scaled = _scale_sections(_pair_sections(sos), name)
     taps = np.column_stack([scaled.sos[:, :3], -scaled.sos[:, 4:]])
     for post_shift in range(8):
-        rows = np.round(taps * 2.0 ** (31 - post_shift))
+        rows = _round_rows(taps * 2.0 ** (31 - post_shift))
         fits = np.all(np.abs(rows) <= Q31_MAX) and np.all(np.abs(rows).sum(axis=1) < 1.999 * 2.0**31)
         if fits:
             sections = tuple((int(r[0]), int(r[1]), int(r[2]), int(r[3]), int(r[4])) for r in rows)
@@ -83,11 +83,22 @@ def quantize_sos(sos: NDArray[np.float64], *, name: str) -> BiquadIr:
     raise DesignError(f"{name}: largest coefficient {largest:.3f} overflows Q1.31 at every post_shift; lower the gain")
 
 
+def _round_rows(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round rows b0, b1, b2, -a1, -a2 such that the sums at zero frequency are rounded once, not three times.
+
+    Low corners live on small differences: b0 + b1 + b2 and 1 + a1 + a2 of a 30 Hz high-pass are 1e-5 of their terms.
+    """
+    rows = np.round(values)
+    rows[:, 1] = np.round(values[:, :3].sum(axis=1)) - rows[:, 0] - rows[:, 2]
+    rows[:, 3] = np.round(values[:, 3:].sum(axis=1)) - rows[:, 4]
+    return rows
+
+
 def _pair_sections(sos: NDArray[np.float64]) -> NDArray[np.float64]:
     """Pair poles with the zeros nearest to them."""
-    zeros, poles, gain = scipy.signal.sos2zpk(sos)
-    if gain == 0.0:
+    if not np.all(np.any(sos[:, :3] != 0.0, axis=1)):
         return sos
+    zeros, poles, gain = scipy.signal.sos2zpk(sos)
     paired = np.asarray(scipy.signal.zpk2sos(zeros, poles, gain), dtype=np.float64)
     return paired if paired.shape == sos.shape else sos
 

@@ -1,6 +1,5 @@
 """Integer design to C text. Pure: no clock, path, user or tool version reaches the text."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jinja2
@@ -8,10 +7,10 @@ import jinja2
 from hushkit_codegen.ir import (
     BiquadIr,
     FilterIr,
-    FilterQuality,
     FirIr,
     FxNlmsIr,
     HeadsetIr,
+    describe_quality,
     digest_ir,
 )
 from hushkit_codegen.kernels.headset import control_part, filter_part, headset_preamble, secondary_part
@@ -50,7 +49,11 @@ def emit_headset(ir: HeadsetIr, *, kernels: str = "generated") -> dict[str, str]
             ir=ir, digest=digest, design_abi=DESIGN_ABI, macros=_macros(ir, digest), tables=_tables(ir)
         ),
         "hk_design.c": templates.get_template("hk_design.c.j2").render(
-            ir=ir, digest=digest, quality=_quality_lines(ir.quality), tables=_tables(ir), fields=_fields(ir)
+            ir=ir,
+            digest=digest,
+            quality=[describe_quality(item) for item in ir.quality],
+            tables=_tables(ir),
+            fields=_fields(ir),
         ),
         "hk_kernels.c": (
             _generated_kernels(templates, ir, digest) if kernels == "generated" else _kernels(templates, ir, digest)
@@ -189,24 +192,6 @@ def _fields(ir: HeadsetIr) -> list[str]:
 
 def _fir_field(array: str, design: FirIr) -> str:
     return f"{{.taps = {array}, .n_taps = {len(design.taps)}, .exponent = {design.exponent}}}"
-
-
-def _quality_lines(quality: Sequence[FilterQuality]) -> list[str]:
-    lines = []
-    for item in quality:
-        lines.append(
-            f"{item.name}: fit error {_db(item.fit_error_mdb)}, attenuation {_db(item.attenuation_mdb)}, "
-            f"worst octave {_db(item.worst_octave_mdb)}."
-        )
-        if item.warning:
-            lines.append(f"  {item.warning}")
-    return lines
-
-
-def _db(value_mdb: int) -> str:
-    """Format thousandths of a decibel with one decimal, in integers only."""
-    tenths = (abs(value_mdb) + 50) // 100
-    return f"{'-' if value_mdb < 0 and tenths else ''}{tenths // 10}.{tenths % 10} dB"
 
 
 def _generated_kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:

@@ -11,6 +11,7 @@ from hushkit_codegen.ir.model import (
     NoAdaptiveIr,
     SilentIr,
 )
+from hushkit_codegen.ir.quality import describe_quality
 from hushkit_codegen.ir.store import IR_FILE, digest_ir, dump_ir, load_ir, parse_ir, save_ir
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "HeadsetIr",
     "NoAdaptiveIr",
     "SilentIr",
+    "describe_quality",
     "digest_ir",
     "dump_ir",
     "load_ir",
