@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     down = actions.add_parser("down", help="stop what up started")
     status = actions.add_parser("status", help="say what answers; exit status 1 when something does not")
     for action in (up, down, status):
-        action.add_argument("--directory", type=Path, metavar="D", help=f"where the core lives (${ENVIRONMENT})")
+        action.add_argument("--directory", type=Path, metavar="D", help=f"where the core lives ({default_directory()})")
         json_output.add_option(action)
 
 
