@@ -9,7 +9,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from hushkit_iot.errors import FleetError
 from hushkit_iot.fleet.connection import Cloud, reported_errors
-from hushkit_iot.localcore.history_plane import KEY_CONDITION, TABLES
+from hushkit_iot.history_tables import KEY_CONDITION, TABLES
 
 Kind = Literal["telemetry", "events"]
 

@@ -1,20 +1,16 @@
 """Telemetry and events kept by the core, served as DynamoDB serves them.
 
-On AWS an IoT rule writes each message to a table with partition key ``thing`` (S), sort key ``at_ms`` (N) and attribute
-``payload``; fleet tools query that table. Locally the same Query call is answered from the history. Only the one key
-condition fleet tools use is understood. Pure but for ``HistoryQuery.run``.
+Fleet tools query the tables of ``hushkit_iot.history_tables`` on AWS; locally the same Query call is answered from the
+history. Only the one key condition fleet tools use is understood. Pure but for ``HistoryQuery.run``.
 """
 
 import base64
 from dataclasses import dataclass
 from typing import Any
 
+from hushkit_iot.history_tables import KEY_CONDITION, TABLES
 from hushkit_iot.localcore.aws_errors import AwsError
 from hushkit_iot.localcore.store import HistoryEntry, Span, Store
-
-TABLES = {"hushkit-telemetry": "telemetry", "hushkit-events": "events"}
-
-KEY_CONDITION = "thing = :thing AND at_ms > :after"
 
 _MAX_LIMIT = 500
 
