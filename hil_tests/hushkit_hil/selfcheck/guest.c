@@ -1,6 +1,7 @@
 /*
  * Guest of the bench's self-check, Cortex-M7 (mps2-an500): plays back half of what the reference microphone hears, and
- * spends a known number of instructions. -DFAULT=1: wrong block; 2: loses an exchange at the 100th; 3: stops at the 100th.
+ * spends a known number of instructions. -DFAULT=1: wrong block; 2: loses an exchange at the 100th; 3: stops at the
+ * 100th; 4: says another build id.
  */
 #include "hk/hk_audio_page.h"
 
@@ -8,16 +9,17 @@
 #define FAULT 0
 #endif
 
-#define PAGE        ((volatile hk_audio_page_t *)0x60000000UL)
-#define NVIC_ISER   (*(volatile uint32_t *)0xE000E100UL)
-#define NVIC_ISPR   (*(volatile uint32_t *)0xE000E200UL)
-#define SYST_CSR    (*(volatile uint32_t *)0xE000E010UL)
-#define SYST_RVR    (*(volatile uint32_t *)0xE000E014UL)
-#define EARS        2U
-#define ISR_TURNS   10U
+#define PAGE         ((volatile hk_audio_page_t *)0x60000000UL)
+#define NVIC_ISER    (*(volatile uint32_t *)0xE000E100UL)
+#define NVIC_ISPR    (*(volatile uint32_t *)0xE000E200UL)
+#define SYST_CSR     (*(volatile uint32_t *)0xE000E010UL)
+#define SYST_RVR     (*(volatile uint32_t *)0xE000E014UL)
+#define EARS         2U
+#define ISR_TURNS    10U
 #define THREAD_TURNS 50U
 
 extern uint32_t hk_stack_top[], hk_stack_limit[];
+extern const uint8_t hk_build_id[];
 void hk_reset(void);
 void hk_audio_isr(void);
 void hk_systick_isr(void);
@@ -34,10 +36,18 @@ __attribute__((naked, noinline)) void spin(uint32_t turns) {
     __asm volatile("1: nop\n subs r0, #1\n bne 1b\n bx lr");
 }
 
-__attribute__((naked, noinline)) void mark_begin(void) { __asm volatile("bx lr"); }
-__attribute__((naked, noinline)) void mark_end(void) { __asm volatile("bx lr"); }
-__attribute__((naked, noinline)) void mark_stop(void) { __asm volatile("bx lr"); }
-__attribute__((naked, noinline)) void hk_port_audio_sync(void) { __asm volatile("dmb\n bx lr"); }
+__attribute__((naked, noinline)) void mark_begin(void) {
+    __asm volatile("bx lr");
+}
+__attribute__((naked, noinline)) void mark_end(void) {
+    __asm volatile("bx lr");
+}
+__attribute__((naked, noinline)) void mark_stop(void) {
+    __asm volatile("bx lr");
+}
+__attribute__((naked, noinline)) void hk_port_audio_sync(void) {
+    __asm volatile("dmb\n bx lr");
+}
 
 __attribute__((noinline)) void hk_port_pend_audio_irq(void) {
     NVIC_ISPR = 1U;
@@ -80,7 +90,7 @@ __attribute__((noreturn, used)) static void run(void) {
     PAGE->n_ears = EARS;
     PAGE->block = FAULT == 1 ? 4U : 1U;
     PAGE->rate_hz = 48000U;
-    PAGE->build_id = 0x44332211U;
+    PAGE->build_id = *(const uint32_t *)(const void *)hk_build_id + (FAULT == 4 ? 1U : 0U);
     PAGE->sequence = 0U;
     PAGE->ready = 1U;
     while (PAGE->stop == 0U && PAGE->magic == HK_AUDIO_PAGE_MAGIC) {
@@ -108,5 +118,3 @@ __attribute__((section(".vectors"), used)) const vector_t vectors[17] = {
     [15] = {.handler = hk_systick_isr},
     [16] = {.handler = hk_audio_isr},
 };
-
-__attribute__((used)) const uint8_t hk_build_id[20] = {0x11, 0x22, 0x33, 0x44, 0x55};

@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 from hushkit.build_plan import CROSS_PREFIX, Board, load_boards
+from hushkit.image import Image, read_image
 from hushkit.project import project_root
 
 from hushkit_hil.errors import BenchError
-from hushkit_hil.instruments.image import Image
 
 _HERE = Path(__file__).resolve().parent
 
@@ -38,9 +38,9 @@ def build_guest(folder: Path, *, fault: int = 0) -> Image:
     command = [
         *(compiler, "-std=c11", "-O2", "-ffreestanding", "-nostdlib", "-Wall", "-Wextra", f"-DFAULT={fault}"),
         *("-mcpu=cortex-m7", "-mthumb", f"-I{project_root() / 'firmware' / 'include'}", f"-Wl,-T,{_HERE / 'guest.ld'}"),
-        *("-Wl,--no-warn-rwx-segments", str(_HERE / "guest.c"), "-o", str(elf)),
+        *("-Wl,--build-id=sha1,--no-warn-rwx-segments", str(_HERE / "guest.c"), "-o", str(elf)),
     ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise BenchError(f"the self-check's guest does not build: {result.stderr.strip().splitlines()[0]}")
-    return Image(elf)
+    return read_image(elf)

@@ -7,9 +7,9 @@ from typing import Self
 import numpy as np
 from hushkit.build_plan import Board
 from hushkit.emulator import HOST
+from hushkit.image import Image
 
 from hushkit_hil.errors import TargetError
-from hushkit_hil.instruments.image import Image
 from hushkit_hil.targets.plant import PlantRun
 from hushkit_hil.targets.qemu import QemuHeadset
 
@@ -38,6 +38,7 @@ class LiveHeadset:
         serial = f"tcp:{HOST}:{self._port},server=on,wait=off,nodelay=on"
         self._headset = QemuHeadset(image, board, run, paced=True, serial=serial)
         self._run = run
+        self._stopped = False
 
     def __enter__(self) -> Self:
         self._headset.__enter__()
@@ -76,7 +77,7 @@ class LiveHeadset:
             TargetError: The headset has stopped.
         """
         record, run = self._headset.record, self._run
-        if not self._headset.alive:
+        if self._stopped or not self._headset.alive:
             raise TargetError("qemu: the live headset has stopped")
         end = record.samples
         count = min(round(window_s * run.rate_hz), end, run.n_samples)
@@ -92,7 +93,8 @@ class LiveHeadset:
 
     def stop(self) -> None:
         """Switch the headset off; a second call does nothing."""
-        if self._headset.alive:
+        if not self._stopped:
+            self._stopped = True
             self._headset.__exit__(None, None, None)
 
 

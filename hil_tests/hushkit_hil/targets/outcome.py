@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from hushkit_hil.instruments.trace import Trace
 
-Progress = Callable[[int], None]
-"""Called now and then with the samples heard so far."""
+Progress = Callable[[int, int], None]
+"""Called now and then with the samples heard so far, and how many there will be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,6 +268,10 @@ hk_plant_state_t hk_plant_exchange(hk_plant_t *p, hk_audio_page_t *page) {
     return HK_PLANT_RUNNING;
 }
 
+void hk_plant_sync(hk_audio_page_t *page, void *plant) {
+    page->stop = hk_plant_exchange(plant, page) == HK_PLANT_RUNNING ? 0U : 1U;
+}
+
 void hk_plant_note_instructions(hk_plant_t *p, uint32_t exchange, uint32_t instructions, uint32_t isr_instructions) {
     const uint32_t blocks = p->header->n_samples / p->header->block;
     if (exchange < blocks) {

@@ -95,6 +95,9 @@ void hk_plant_note_instructions(hk_plant_t *plant, uint32_t exchange, uint32_t i
 /** What has been heard so far; lives in the record file. */
 const hk_record_header_t *hk_plant_record(const hk_plant_t *plant);
 
+/** The exchange as the host target's audio sync; asks the firmware to park at the end. */
+void hk_plant_sync(hk_audio_page_t *page, void *plant);
+
 /** Unmap and free. */
 void hk_plant_close(hk_plant_t *plant);
 

@@ -12,9 +12,10 @@ from typing import Any, Self
 
 from hushkit.build_plan import Board
 from hushkit.emulator import PROGRAM, EmulatorError, emulator_command, emulator_version
+from hushkit.image import Image
 
 from hushkit_hil.errors import TargetError
-from hushkit_hil.instruments.image import Image
+from hushkit_hil.instruments.code import Code
 from hushkit_hil.instruments.native import plugin_library
 from hushkit_hil.instruments.trace import read_trace
 from hushkit_hil.targets.outcome import Outcome, Progress
@@ -122,7 +123,7 @@ class QemuHeadset:
         while self.record.samples == 0 and not self._ended:
             self._check(since=start, limit_s=min(_BOOT_S, self._stall_s), what="make its first audio exchange")
             time.sleep(_POLL_S)
-        expected = int.from_bytes(self.image.build_id[:4], "little")
+        expected = int.from_bytes(bytes.fromhex(self.image.build_id)[:4], "little")
         if self.record.samples > 0 and self.record.build_id != expected:
             raise TargetError(
                 f"qemu: the running firmware has build id {self.record.build_id:08x}, the image {expected:08x}; "
@@ -142,13 +143,13 @@ class QemuHeadset:
             if self.record.samples != heard:
                 heard, heard_at = self.record.samples, time.monotonic()
                 if progress is not None:
-                    progress(heard)
+                    progress(heard, self.run.n_samples)
             self._check(since=heard_at, limit_s=self._stall_s, what="go on")
             time.sleep(_POLL_S)
         seconds = time.monotonic() - start
         self.record.require_done(self.run, target="qemu")
         if progress is not None:
-            progress(self.run.n_samples)
+            progress(self.run.n_samples, self.run.n_samples)
         return Outcome(
             output=self.record.output.copy(),
             error=self.record.error.copy(),
@@ -179,18 +180,19 @@ class QemuHeadset:
 
     def _command(self, plugin: Path) -> list[str]:
         return [
-            *emulator_command(self._board, self.image.path, serial=self._serial, page=self._at / "ram"),
+            *emulator_command(self._board, self.image.elf, serial=self._serial, page=self._at / "ram"),
             *("-qmp", f"unix:{self._at / 'qmp'},server=on,wait=off"),
             *("-plugin", f"{plugin},{self._plugin_arguments()}"),
         ]
 
     def _plugin_arguments(self) -> str:
-        resume = self.image.function("hk_port_pend_audio_irq")
-        handlers = [name for name in _FOREIGN_HANDLERS if self.image.has(name)]
-        ends = sorted({end for name in handlers for end in self.image.returns_of(name)})
+        code = Code(self.image.elf)
+        resume = code.function("hk_port_pend_audio_irq")
+        handlers = [name for name in _FOREIGN_HANDLERS if code.has(name)]
+        ends = sorted({end for name in handlers for end in code.returns_of(name)})
         arguments: dict[str, object] = {
-            "sync": hex(self.image.symbol("hk_port_audio_sync")),
-            "isr": hex(self.image.symbol("hk_audio_isr")),
+            "sync": hex(code.function("hk_port_audio_sync").address),
+            "isr": hex(code.function("hk_audio_isr").address),
             "resume": hex(resume.address),
             "resume_end": hex(resume.address + resume.size),
             "ram": self._at / "ram",
@@ -202,17 +204,15 @@ class QemuHeadset:
             "pace": int(self._paced),
         }
         if handlers:
-            arguments["foreign"] = "+".join(hex(self.image.symbol(name)) for name in handlers)
+            arguments["foreign"] = "+".join(hex(code.function(name).address) for name in handlers)
             arguments["foreign_end"] = "+".join(map(hex, ends))
         if self._window is not None:
             arguments |= {"trace_from": self._window.first, "trace_count": self._window.count}
         return ",".join(f"{key}={value}" for key, value in arguments.items())
 
-    def _stack_bytes(self) -> int | None:
+    def _stack_bytes(self) -> int:
         """Deepest use of the painted main stack: what no longer holds the paint of its far end."""
-        if not (self.image.has("hk_stack_limit") and self.image.has("hk_stack_top")):
-            return None
-        limit, top = self.image.symbol("hk_stack_limit"), self.image.symbol("hk_stack_top")
+        limit, top = self.image.symbols["hk_stack_limit"], self.image.symbols["hk_stack_top"]
         file = self._at / "stack"
         self._monitor({"execute": "pmemsave", "arguments": {"val": limit, "size": top - limit, "filename": str(file)}})
         stack = file.read_bytes()

@@ -1,0 +1,1 @@
+"""One bench run: from a spec and a scenario to a judged result."""

@@ -1,0 +1,106 @@
+"""What a sample costs: exact instructions from the plugin, modelled cycles from the trace."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from hushkit.spec import HeadsetSpec
+from numpy.typing import NDArray
+
+from hushkit_hil.bench.result import EMULATED, MODELLED, FunctionLoad, Latency, Load
+from hushkit_hil.errors import BenchError
+from hushkit_hil.instruments.cycles import core_model, model_cycles
+from hushkit_hil.instruments.trace import Trace
+from hushkit_hil.targets.outcome import Outcome
+
+
+def no_load() -> Load:
+    """A target that counts nothing, such as the host."""
+    return Load(None, None, None, MODELLED, None, None, None, None, None, EMULATED, ())
+
+
+def emulated_load(spec: HeadsetSpec, elf: Path, outcome: Outcome, update_block: int) -> Load:
+    """Load of a run on QEMU.
+
+    Instructions are exact over the whole run. Cycles are modelled over the traced window; the largest is the traced
+    exchange with the most instructions, scaled up where an exchange outside the window executed more. The interrupt
+    preempts the background, which has an update block to finish its job: so the core keeps up when the busiest update
+    block fits, and that is what ``cpu_percent_max`` is, not the busiest single exchange.
+
+    Args:
+        spec: The headset.
+        elf: The image that ran.
+        outcome: Its run, traced.
+        update_block: Samples in which the background finishes one job.
+
+    Raises:
+        BenchError: The run was not traced, or its interrupt was never seen.
+    """
+    trace = outcome.trace
+    if trace is None or trace.per_exchange is None or trace.per_isr is None:
+        raise BenchError("the run was not traced; its load is unknown")
+    if trace.per_isr.max == 0 or "worst isr" not in trace.profiles:
+        raise BenchError("the audio interrupt never ran in the traced window; is the image's hk_audio_isr the handler?")
+    block, core = spec.audio.block, spec.core.type
+    overhead = core_model(core).interrupt_entry + core_model(core).interrupt_exit
+    mean = overhead + sum(_cycles(core, elf, trace, name) for name in ("isr", "background"))
+    worst = overhead + _worst(core, elf, trace, "worst exchange", trace.per_exchange.max)
+    worst_isr = overhead + _worst(core, elf, trace, "worst isr", trace.per_isr.max)
+    busiest = _busiest(outcome.instructions, max(1, update_block // block))
+    cycles_per_instruction = (mean - overhead) / trace.per_exchange.mean
+    busiest_cycles = (overhead + busiest * cycles_per_instruction) / block
+    return Load(
+        cycles_per_sample_mean=mean / block,
+        cycles_per_sample_max=worst / block,
+        cpu_percent_max=100.0 * busiest_cycles * spec.audio.rate_hz / spec.core.clock_hz,
+        evidence=MODELLED,
+        instructions_per_sample_mean=trace.per_exchange.mean / block,
+        instructions_per_sample_max=trace.per_exchange.max / block,
+        isr_instructions_per_sample_mean=trace.per_isr.mean / block,
+        isr_instructions_per_sample_max=trace.per_isr.max / block,
+        isr_cycles_per_sample_max=worst_isr / block,
+        instructions_evidence=EMULATED,
+        functions=_functions(core, elf, trace, block),
+    )
+
+
+def latency(spec: HeadsetSpec, load: Load) -> Latency:
+    """Delay budget: buffering, the worst interrupt's computation, converters."""
+    converters = spec.converters.adc_us + spec.converters.dac_us
+    cycles = load.isr_cycles_per_sample_max
+    compute = None if cycles is None else cycles * spec.audio.block * 1e6 / spec.core.clock_hz
+    return Latency(
+        limit_us=spec.budgets.latency_us,
+        buffering_us=spec.buffering_us,
+        compute_us=compute,
+        converters_us=converters,
+        total_us=None if compute is None else spec.buffering_us + compute + converters,
+        evidence=load.evidence,
+    )
+
+
+def _busiest(instructions: NDArray[np.uint32], window: int) -> float:
+    """Largest mean over ``window`` consecutive exchanges."""
+    total = np.concatenate([[0], np.cumsum(instructions, dtype=np.int64)])
+    return float((total[window:] - total[:-window]).max() / window)
+
+
+def _cycles(core: str, elf: Path, trace: Trace, name: str) -> float:
+    return model_cycles(core, elf, trace, trace.profiles[name]).per_execution()
+
+
+def _worst(core: str, elf: Path, trace: Trace, name: str, most: int) -> float:
+    return _cycles(core, elf, trace, name) * max(1.0, most / trace.profiles[name].instructions)
+
+
+def _functions(core: str, elf: Path, trace: Trace, block: int) -> tuple[FunctionLoad, ...]:
+    totals: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for context in ("isr", "background"):
+        profile = trace.profiles[context]
+        samples = profile.executions * block
+        for function in model_cycles(core, elf, trace, profile).functions:
+            entry = totals[function.name, context]
+            entry[0] += function.instructions / samples
+            entry[1] += function.cycles / samples
+    loads = [FunctionLoad(name, cost[0], cost[1], context) for (name, context), cost in totals.items()]
+    return tuple(sorted(loads, key=lambda load: (-load.instructions, load.name, load.context)))

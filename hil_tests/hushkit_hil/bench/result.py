@@ -1,0 +1,137 @@
+"""A bench run's result; ``as_json`` gives the keys of ``hushkit bench --json``, which others rely on."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+MEASURED, EMULATED, MODELLED = "measured", "emulated", "modelled"
+"""Kinds of evidence: from silicon; exact counts on an emulator; computed by a model. They never share a baseline."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioResult:
+    """What was played. ``latency_us`` is the plant's, in whole samples."""
+
+    noise: str
+    paths: str
+    field: str
+    latency_us: float
+    seconds: float
+    seed: int
+    algorithm: str
+    recording: str | None
+    level_db_spl: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """From the reference microphone's sample to the driver."""
+
+    limit_us: float
+    buffering_us: float
+    compute_us: float | None
+    converters_us: float
+    total_us: float | None
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionLoad:
+    """Mean share of one function per sample."""
+
+    name: str
+    instructions: float
+    cycles: float
+    context: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a sample costs, interrupt and background together; ``isr`` figures are the interrupt alone.
+
+    ``evidence`` is that of cycles and of ``cpu_percent_max``; instructions are ``instructions_evidence``.
+    """
+
+    cycles_per_sample_mean: float | None
+    cycles_per_sample_max: float | None
+    cpu_percent_max: float | None
+    evidence: str
+    instructions_per_sample_mean: float | None
+    instructions_per_sample_max: float | None
+    isr_instructions_per_sample_mean: float | None
+    isr_instructions_per_sample_max: float | None
+    isr_cycles_per_sample_max: float | None
+    instructions_evidence: str
+    functions: tuple[FunctionLoad, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes the image occupies, and the deepest stack seen."""
+
+    flash_bytes: int | None
+    ram_bytes: int | None
+    stack_bytes_max: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EarResult:
+    """One ear."""
+
+    attenuation_db: float
+    attenuation_dba: float
+    bound_db: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acoustics:
+    """Against the same run with cancellation off, over ``window_s``; all ears together unless per ear."""
+
+    attenuation_db: float
+    attenuation_dba: float
+    octaves_db: dict[str, float]
+    bound_db: float | None
+    bound_octaves_db: dict[str, float] | None
+    bound_taps: int | None
+    distance_db: float | None
+    t3_s: float | None
+    worst_octave_amplification_db: float
+    worst_moment_db: float
+    recovery_s: float | None
+    thd_percent: float | None
+    snr_db: float | None
+    window_s: tuple[float, float]
+    ears: tuple[EarResult, ...]
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class BitExact:
+    """Whether the host's output equals the target's; None where only one of them ran."""
+
+    host_vs_target: bool | None
+    samples: int
+    first_difference: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything one bench run found."""
+
+    spec: str
+    target: str
+    core: str
+    build_id: str
+    toolchain: str
+    scenario: ScenarioResult
+    latency: Latency
+    load: Load
+    memory: Memory
+    acoustics: Acoustics
+    bit_exact: BitExact
+    times_real_time: float
+    passed: bool
+    failures: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain dictionaries, lists and numbers."""
+        return asdict(self)
