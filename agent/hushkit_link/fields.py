@@ -1,6 +1,6 @@
 """Rules of the wire's fields: raw integer to value and back, refusing what is out of range."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Generic, TypeVar
@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from hushkit_link.errors import RangeError, WireError
 
 E = TypeVar("E", bound=IntEnum)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +156,8 @@ def take(body: Mapping[str, object], place: str, key: str) -> object:
     if key not in body:
         raise WireError(f"{place}: key {key!r} is missing; found {', '.join(sorted(map(str, body))) or 'no key'}")
     return body[key]
+
+
+def optional(body: Mapping[str, object], key: str, value: Callable[[object], T]) -> T | None:
+    """``body[key]`` as ``value`` makes it, None when it is missing."""
+    return value(body[key]) if key in body else None

@@ -14,7 +14,7 @@ from enum import IntEnum, unique
 from typing import ClassVar, Final
 
 from hushkit_link.errors import WireError
-from hushkit_link.fields import Blob, Choice, Count, OptionalCount, OptionalScaled, Scaled, Text, take
+from hushkit_link.fields import Blob, Choice, Count, OptionalCount, OptionalScaled, Scaled, Text, optional, take
 
 SCHEMA: Final = 1
 DIGEST: Final = bytes.fromhex("880ac0b38932f351")
@@ -452,8 +452,8 @@ class ConfigurationRequest:
     def from_map(cls, body: Mapping[str, object]) -> "ConfigurationRequest":
         """From a CBOR map; raises `WireError` for a missing key, a wrong type or a value outside its range."""
         return cls(
-            mode=_CONFIGURATION_REQUEST_MODE.value(body["mode"]) if "mode" in body else None,
-            intensity=_CONFIGURATION_REQUEST_INTENSITY.value(body["intensity"]) if "intensity" in body else None,
+            mode=optional(body, "mode", _CONFIGURATION_REQUEST_MODE.value),
+            intensity=optional(body, "intensity", _CONFIGURATION_REQUEST_INTENSITY.value),
         )
 
 
@@ -578,17 +578,15 @@ class StatisticsReply:
             overloads=_STATISTICS_REPLY_OVERLOADS.value(take(body, "statistics", "overloads")),
             limited=_STATISTICS_REPLY_LIMITED.value(take(body, "statistics", "limited")),
             restarts=_STATISTICS_REPLY_RESTARTS.value(take(body, "statistics", "restarts")),
-            stack_used=_STATISTICS_REPLY_STACK_USED.value(body["stack_used"]) if "stack_used" in body else None,
+            stack_used=optional(body, "stack_used", _STATISTICS_REPLY_STACK_USED.value),
             line_errors=_STATISTICS_REPLY_LINE_ERRORS.value(take(body, "statistics", "line_errors")),
             frames_dropped=_STATISTICS_REPLY_FRAMES_DROPPED.value(take(body, "statistics", "frames_dropped")),
             faults=_STATISTICS_REPLY_FAULTS.value(take(body, "statistics", "faults")),
-            fault_kind=_STATISTICS_REPLY_FAULT_KIND.value(body["fault_kind"]) if "fault_kind" in body else None,
-            fault_pc=_STATISTICS_REPLY_FAULT_PC.value(body["fault_pc"]) if "fault_pc" in body else None,
-            fault_lr=_STATISTICS_REPLY_FAULT_LR.value(body["fault_lr"]) if "fault_lr" in body else None,
-            fault_status=_STATISTICS_REPLY_FAULT_STATUS.value(body["fault_status"]) if "fault_status" in body else None,
-            fault_address=_STATISTICS_REPLY_FAULT_ADDRESS.value(body["fault_address"])
-            if "fault_address" in body
-            else None,
+            fault_kind=optional(body, "fault_kind", _STATISTICS_REPLY_FAULT_KIND.value),
+            fault_pc=optional(body, "fault_pc", _STATISTICS_REPLY_FAULT_PC.value),
+            fault_lr=optional(body, "fault_lr", _STATISTICS_REPLY_FAULT_LR.value),
+            fault_status=optional(body, "fault_status", _STATISTICS_REPLY_FAULT_STATUS.value),
+            fault_address=optional(body, "fault_address", _STATISTICS_REPLY_FAULT_ADDRESS.value),
         )
 
 

@@ -1,12 +1,15 @@
 """The wire specification and what is generated from it."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hushkit.cli import main
 from hushkit_codegen.wire import WireSpecError, emit_wire, load_wire_spec
 from hushkit_codegen.wire.spec import WIRE_SPEC, parse_wire_spec, wire_digest
 
@@ -70,3 +73,20 @@ def test_headers_macros_are_unique() -> None:
     names = re.findall(r"^#define (\w+)", emit_wire()["firmware/generated/wire/hk_wire.h"], flags=re.MULTILINE)
 
     assert len(names) == len(set(names)) > 60
+
+
+def test_generated_python_is_formatted_as_the_project_is() -> None:
+    command = [sys.executable, "-m", "ruff", "format", "--check", str(_ROOT / "agent/hushkit_link/wire.py")]
+
+    subprocess.run(command, check=True)
+
+
+def test_generate_command_checks_and_writes_the_wire(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "wire", "-o", str(tmp_path)]) == 0
+    assert main(["generate", "wire", "--check", "-o", str(tmp_path)]) == 0
+
+    header = tmp_path / "firmware/generated/wire/hk_wire.h"
+    header.write_text(header.read_text(encoding="utf-8").replace("HK_WIRE_SCHEMA", "HK_WIRE_SCHEME"), encoding="utf-8")
+
+    assert main(["generate", "wire", "--check", "-o", str(tmp_path)]) == 1
+    assert "hk_wire.h" in capsys.readouterr().err

@@ -4,12 +4,16 @@ Without -o, a shipped spec's committed files in firmware/generated are written. 
 is there and belongs to the spec as it is now, so that another machine's arithmetic cannot change them; otherwise, or
 with --redesign, the filters are designed first.
 
+The name `wire` stands for codegen/specs/wire.toml: it generates both codecs of the serial line, their reference table
+and the seeds of their fuzz corpus.
+
 --check writes nothing: it fails (exit 1) on any byte that differs from what should be there. Without SPEC it checks
-every shipped spec.
+every shipped spec and the wire.
 
 example:
   hushkit generate flagship-m7
   hushkit generate my-headset.toml -o build/my-headset
+  hushkit generate wire
   hushkit generate --check
 """
 
@@ -20,19 +24,22 @@ from pathlib import Path
 from hushkit_codegen.design import design_headset
 from hushkit_codegen.emit import Difference, compare_files, emit_headset, write_files
 from hushkit_codegen.ir import IR_FILE, HeadsetIr, dump_ir, load_ir
+from hushkit_codegen.wire import WireSpecError, emit_wire
 
 from hushkit.errors import InputError
 from hushkit.spec import HeadsetSpec, load_spec, shipped_specs
 
-HELP = "generate the C of a headset"
-ERRORS: tuple[type[Exception], ...] = (InputError,)
+HELP = "generate the C of a headset, or the codecs of the serial line"
+ERRORS: tuple[type[Exception], ...] = (InputError, WireSpecError)
 
-GENERATED = Path(__file__).resolve().parents[3] / "firmware" / "generated"
+ROOT = Path(__file__).resolve().parents[3]
+GENERATED = ROOT / "firmware" / "generated"
+WIRE = "wire"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("spec", metavar="SPEC", nargs="?", help="name of a shipped spec, or a TOML file")
+    parser.add_argument("spec", metavar="SPEC", nargs="?", help="name of a shipped spec, a TOML file, or wire")
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="folder to write to")
     parser.add_argument("--ir", metavar="FILE", type=Path, help=f"emit this {IR_FILE}, as `hushkit design` wrote it")
     parser.add_argument("--redesign", action="store_true", help=f"design anew even where {IR_FILE} is current")
@@ -44,7 +51,9 @@ def run(options: argparse.Namespace) -> int:
     if options.check:
         return _check(options)
     if options.spec is None:
-        raise InputError("no SPEC given; name one, or use --check for all shipped specs")
+        raise InputError("no SPEC given; name one, or use --check for all shipped specs and the wire")
+    if options.spec == WIRE:
+        return _generate_wire(options.output or ROOT)
     spec = load_spec(options.spec)
     directory = options.output or _committed(options.spec)
     ir = load_ir(options.ir) if options.ir else _current_ir(spec, directory, redesign=options.redesign)
@@ -53,6 +62,13 @@ def run(options: argparse.Namespace) -> int:
             print(f"hushkit generate: {ir.spec_name}: {item.name}: {item.warning}", file=sys.stderr)
     written = write_files(directory, generated_texts(ir))
     print(f"{directory}: {ir.spec_name}, {len(written)} of {len(generated_texts(ir))} files changed")
+    return 0
+
+
+def _generate_wire(directory: Path) -> int:
+    texts = emit_wire()
+    written = write_files(directory, texts)
+    print(f"{directory}: {WIRE}, {len(written)} of {len(texts)} files changed")
     return 0
 
 
@@ -78,10 +94,13 @@ def check_generated(spec: HeadsetSpec, directory: Path) -> tuple[Difference, ...
 
 
 def _check(options: argparse.Namespace) -> int:
-    names = [options.spec] if options.spec else list(shipped_specs())
+    names = [options.spec] if options.spec else [*shipped_specs(), WIRE]
     found: list[Difference] = []
     for name in names:
-        found += check_generated(load_spec(name), options.output or _committed(name))
+        if name == WIRE:
+            found += compare_files(options.output or ROOT, emit_wire())
+        else:
+            found += check_generated(load_spec(name), options.output or _committed(name))
     for difference in found:
         print(difference, file=sys.stderr)
     if found:

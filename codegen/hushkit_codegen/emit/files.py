@@ -34,6 +34,7 @@ def write_files(directory: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
             if not path.is_file() or path.read_bytes() != text.encode():
                 path.write_bytes(text.encode())
                 written.append(path)
