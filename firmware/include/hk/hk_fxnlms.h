@@ -16,6 +16,10 @@
 
 #include "hk/hk_control.h" /* hk_control_ops_t */
 
+/** Largest step used: 1 / 4 of full correction per update block. A low tone fills all taps, so one update corrects
+ *  step * U of its error, two blocks late; from about 0.45 on that loop oscillates. A design may ask for more. */
+#define HK_FXNLMS_STEP_LIMIT_Q31 ((1UL << 29) / HK_CONFIG_UPDATE_BLOCK)
+
 extern const hk_control_ops_t hk_fxnlms_ops;
 
 #endif /* HK_FXNLMS_H */

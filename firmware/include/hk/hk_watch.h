@@ -9,14 +9,14 @@
  *           Four things raise suspicion: 100 ms louder than that by 1 dB, a window of the design by the design's
  *           ratio, a quarter of it by 6 dB more, or weights held at their limit for 100 ms. Suspicion mutes (CHECKING)
  *           and measures the gain anew over 100 ms: only if the error was louder with anti-noise than without, by
- *           1 dB, are the weights reset to the prior and anti-noise kept muted (HOLDING) for 0.1, 0.2, ... 6.4 s,
- *           twice as long at each new failure and half as long after each minute without one. Otherwise the noise
+ *           1 dB, are the weights reset to the prior and anti-noise kept muted (HOLDING) for 0.1, 0.4, ... 25.6 s,
+ *           longer at each new failure and shorter after each minute without one. Otherwise the noise
  *           itself had changed: the new gain is kept, weights and all go on, and suspicion rests for 0.1, 0.2, ...
  *           3.2 s, longer with each such false alarm in a row (a quarter window still counts).
  *           While anti-noise helps, the gain follows the secondary-path model's estimate by at most 1 dB/s.
  *           Nothing is learned from silence: a muted ear stays muted in silence, where there is nothing to cancel.
  * Price     Anti-noise starts 0.1 s after the noise; a check costs about as much. A wrong model can still play
- *           anti-noise of the wrong sign for 0.1 s per hold: 2 % of the time in the long run.
+ *           anti-noise of the wrong sign for 0.1 s per hold: 0.4 % of the time in the long run.
  * Numbers   Powers in units of 2^-48 of full-scale power, levels in 0.01 dB.
  * Context   Background. Its decisions act when the job's results are committed.
  */
@@ -62,7 +62,7 @@ typedef struct {
     int32_t suspect_cdb;   /* error over reference that raised suspicion */
     uint32_t settle;       /* jobs to wait until sums count */
     uint32_t held;         /* 100 ms of HOLDING to go */
-    uint32_t failures;     /* log2 of the next hold */
+    uint32_t failures;     /* log4 of the next hold in 100 ms */
     uint32_t false_alarms; /* in a row */
     uint32_t rest;         /* 100 ms without suspicion to go */
     uint32_t calm_jobs;    /* RUNNING since the last failure, or since the last minute */

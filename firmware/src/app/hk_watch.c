@@ -12,7 +12,7 @@
 #define SLOW_CDB          100 /* louder than "off" by this over 100 ms: suspicion; less would follow the scatter */
 #define CONFIRM_CDB       100 /* louder with anti-noise than without by this: confirmed */
 #define FOLLOW_CDB        10  /* the gain follows the model's estimate by this per 100 ms */
-#define MAX_FAILURES      6U  /* hold of 6.4 s */
+#define MAX_FAILURES      4U  /* hold of 25.6 s */
 #define MAX_REST          32U
 
 void hk_watch_init(hk_watch_t *watch, const hk_watch_design_t *design) {
@@ -69,7 +69,7 @@ static void fail(hk_watch_t *watch) {
     watch->restarts++;
     watch->reset = true;
     watch->false_alarms = 0U;
-    watch->held = 1UL << watch->failures;
+    watch->held = 1UL << (2U * watch->failures);
     watch->failures += (watch->failures < MAX_FAILURES) ? 1U : 0U;
     watch->state = HK_WATCH_HOLDING;
 }

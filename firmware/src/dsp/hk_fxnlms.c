@@ -46,6 +46,7 @@ typedef struct {
 } ear_t;
 
 static const hk_fxnlms_design_t *design;
+static uint32_t step_q31;
 static uint64_t prior_norm;
 static ear_t ears[HK_CONFIG_EARS];
 
@@ -68,6 +69,7 @@ static hk_status_t init(const hk_design_t *headset) {
         return HK_ERR_RANGE;
     }
     design = d;
+    step_q31 = ((uint32_t)d->step_q31 < HK_FXNLMS_STEP_LIMIT_Q31) ? (uint32_t)d->step_q31 : HK_FXNLMS_STEP_LIMIT_Q31;
     prior_norm = norm_of(d->prior.taps);
     memset(ears, 0, sizeof ears);
     for (uint32_t i = 0U; i < HK_CONFIG_EARS; i++) {
@@ -152,7 +154,7 @@ static void prepare(ear_t *s, const hk_control_input_t *input) {
     const uint32_t sum_bits = ERROR_BITS + bits_of(xf_peak) + 6U;
     s->gradient_shift = (sum_bits > 31U) ? sum_bits - 31U : 0U;
     const uint32_t zeros = (uint32_t)__builtin_clzll(power);
-    s->step_m = (uint32_t)(((uint64_t)design->step_q31 << 31) / ((power << zeros) >> 32));
+    s->step_m = (uint32_t)(((uint64_t)step_q31 << 31) / ((power << zeros) >> 32));
     /* g is worth 2^(gradient_shift - e_shift - 62) of full scale squared, step / power is step_m * 2^(zeros - 46), a
      * weight's LSB is 2^(exponent - 31). */
     s->step_exponent =
