@@ -41,6 +41,7 @@ class SimulatedHeadset:
 
     Attributes:
         digest: Edition of the wire specification it claims; another one than the host's is refused.
+        faults: Faults since power-on.
         refuses: Error code for every change of the configuration, or None to obey.
         reference_level: Level at the ears, in dBFS; tests may change it at any time.
     """
@@ -50,6 +51,7 @@ class SimulatedHeadset:
     digest: bytes = wire.DIGEST
     n_ears: int = 2
     reference_level: float = -38.0
+    faults: int = 0
     refuses: wire.Error | None = None
     started_s: float = 0.0
     settings: _Settings = field(default_factory=_Settings)
@@ -66,6 +68,11 @@ class SimulatedHeadset:
         """Back to the state after power-on."""
         self.settings, self._lease, self._sequence = _Settings(), None, 0
         self._line, self.started_s = Demultiplexer(), now_s
+
+    def crash(self, now_s: float) -> None:
+        """A fault, which resets the headset."""
+        self.faults += 1
+        self.reset(now_s)
 
     def feed(self, data: bytes, now_s: float) -> bytes:
         """Take bytes from the host; returns what the headset answers."""
@@ -155,7 +162,8 @@ class SimulatedHeadset:
             return body, b""
         next_s = now_s + request.period_ms / 1000
         self._lease = _Lease(request.period_ms, request.lease_s, until_s, next_s)
-        return body, self._frame(wire.Hello(wire.SCHEMA, self.digest, self.build_id[:8], RATE_HZ, self.n_ears))
+        hello = self._frame(wire.Hello(wire.SCHEMA, self.digest, self.build_id[:8], RATE_HZ, self.n_ears))
+        return body, hello + (self.event(wire.EventKind.FAULT, now_s, value=3) if self.faults else b"")
 
     def _frame(self, message: wire.Message) -> bytes:
         frame = encode_frame(Frame(self._sequence, message))
@@ -179,11 +187,13 @@ class SimulatedHeadset:
         return [*levels, stats, health]
 
     def _statistics(self, now_s: float) -> wire.StatisticsReply:
+        fault = self.faults or None
         return wire.StatisticsReply(
             uptime_ms=self._uptime_ms(now_s), samples=self._uptime_ms(now_s) * (RATE_HZ // 1000) % _U32,
             overruns=0, starvations=0, saturations=0, overloads=0, limited=0, restarts=0, stack_used=None,
             line_errors=self._line.counts.corrupt % _U32, frames_dropped=0,
-            faults=0, fault_kind=None, fault_pc=None, fault_lr=None, fault_status=None, fault_address=None,
+            faults=self.faults, fault_kind=fault and 3, fault_pc=fault and 0x1234, fault_lr=fault and 0x1001,
+            fault_status=fault and 0x8200, fault_address=fault and 0xFFFF_FFF0,
         )  # fmt: skip
 
     def _uptime_ms(self, now_s: float) -> int:

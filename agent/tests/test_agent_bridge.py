@@ -183,6 +183,23 @@ def test_headset_reset_is_told_and_its_settings_return(world: _World) -> None:
     assert "headset_restarted" in {event["kind"] for event in world.documents("events")}
 
 
+def test_fault_of_the_headset_is_told_with_its_address(world: _World) -> None:
+    world.device.crash(world.now.mono_s)
+    world.run(6.0)
+
+    events = {event["kind"]: event for event in world.documents("events")}
+    assert events["fault"]["level"] == "error"
+    assert events["fault_recorded"]["data"] == {
+        "faults": 1,
+        "fault_kind": 3,
+        "fault_pc": 0x1234,
+        "fault_lr": 0x1001,
+        "fault_status": 0x8200,
+        "fault_address": 0xFFFFFFF0,
+    }
+    assert "0x00001234" in events["fault_recorded"]["message"]
+
+
 def test_lost_port_is_reported_as_link_down(world: _World) -> None:
     world._carry_out(world.agent.line_closed("unplugged", world.now))
     world.run(0.1)

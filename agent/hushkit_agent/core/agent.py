@@ -17,6 +17,7 @@ from hushkit_agent.core.documents import difference
 from hushkit_agent.core.effects import Effect, Instant, Keep, Level, Publish, Say, WriteLine
 from hushkit_agent.core.headset import (
     Change,
+    FaultRecorded,
     Headset,
     HeadsetDown,
     HeadsetIncompatible,
@@ -187,6 +188,8 @@ class Agent:
                     effects += self._in_force(settings)
                 case SettingRefused(settings, reason):
                     effects += self._refused_by_headset(settings, reason, now)
+                case FaultRecorded(statistics):
+                    effects += self._fault(statistics, now)
                 case Trouble(reason):
                     effects.append(Say(Level.WARNING, reason))
         return effects
@@ -231,6 +234,12 @@ class Agent:
         where = "" if event.ear is None else f" at ear {event.ear}"
         message = f"{name.replace('_', ' ')}{where}: mode {event.mode.name.lower()}, value {event.value}"
         return self._tell(now, level, name, message, message_data(event))
+
+    def _fault(self, statistics: wire.StatisticsReply, now: Instant) -> list[Effect]:
+        fault = {key: value for key, value in statistics.to_map().items() if key.startswith("fault")}
+        where = f"0x{statistics.fault_pc:08x}" if statistics.fault_pc else "an unknown address"
+        message = f"the headset came back from fault {statistics.faults} since power-on, the last at {where}"
+        return self._tell(now, Level.ERROR, "fault_recorded", message, fault)
 
     def _tell(
         self, now: Instant, level: Level, kind: str, message: str, data: Mapping[str, object] | None = None

@@ -93,8 +93,15 @@ class Trouble:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class FaultRecorded:
+    """The headset came back from a fault; the statistics tell its last one."""
+
+    statistics: wire.StatisticsReply
+
+
 LinkChange = HeadsetUp | HeadsetDown | HeadsetIncompatible | HeadsetRestarted
-Change = LinkChange | SettingsInForce | SettingRefused | Telemetry | Trouble
+Change = LinkChange | SettingsInForce | SettingRefused | FaultRecorded | Telemetry | Trouble
 
 
 def edition_fault(about: wire.AboutReply) -> str | None:
@@ -123,6 +130,7 @@ class Headset:
         self._period_in_force_s: float | None = None
         self._hold_until_s = 0.0  # no write before: the headset refused or was busy
         self._check_at_s = math.inf
+        self._statistics_at_s = math.inf
         self._ask_at_s = math.inf
         self._ask_wait = Backoff(_ASK_FIRST_S, _ASK_MOST_S)
         self._lease_at_s = math.inf
@@ -202,7 +210,7 @@ class Headset:
         if self._state is not LinkState.UP:
             return self._ask_at_s
         write_at_s = math.inf if self._difference() is None else self._hold_until_s
-        return min(self._lease_at_s, self._silent_at_s(), self._check_at_s, write_at_s)
+        return min(self._lease_at_s, self._silent_at_s(), self._check_at_s, self._statistics_at_s, write_at_s)
 
     def _next_request(self, now_s: float) -> None:
         if self._state is LinkState.CLOSED:
@@ -216,6 +224,8 @@ class Headset:
             self._exchange.request("read", Op.READ, wire.GROUP, wire.ConfigurationReply.COMMAND)
         elif request is not None and now_s >= self._hold_until_s:
             self._exchange.request("write", Op.WRITE, wire.GROUP, request.COMMAND, request.to_map())
+        elif now_s >= self._statistics_at_s:
+            self._exchange.request("statistics", Op.READ, wire.GROUP, wire.StatisticsReply.COMMAND)
         elif now_s >= self._lease_at_s or now_s >= self._silent_at_s():
             period_ms = round(self._period_s() * 1000)
             lease = wire.LeaseRequest(period_ms, math.ceil(self._lease_s()))
@@ -269,6 +279,10 @@ class Headset:
                 self._heard_at_s = now_s
                 self._period_in_force_s = granted.period_ms / 1000
                 return self._settings()
+            case "statistics":
+                self._statistics_at_s = math.inf
+                statistics = wire.StatisticsReply.from_map(reply.body)
+                return [FaultRecorded(statistics)] if statistics.faults else []
             case _:
                 return self._configured(wire.ConfigurationReply.from_map(reply.body), now_s)
 
@@ -299,6 +313,9 @@ class Headset:
             self._lease_at_s = now_s + _REFUSED_AGAIN_S
             self._heard_at_s = self._lease_at_s
             return [Trouble(f"the headset refused a telemetry lease: {name}")]
+        if reply.key == "statistics":
+            self._statistics_at_s = math.inf
+            return [Trouble(f"the headset refused its statistics: {name}")]
         return self._part(f"the headset refused to tell {reply.key} ({name}): it does not run this firmware", now_s)
 
     def _meet(self, about: wire.AboutReply, now_s: float) -> list[Change]:
@@ -336,6 +353,8 @@ class Headset:
                 changes.append(HeadsetRestarted())
         if isinstance(message, wire.Hello | wire.Event):
             self._check_at_s = now_s  # something happened: read what is in force
+        if isinstance(message, wire.Event) and message.kind is wire.EventKind.FAULT:
+            self._statistics_at_s = now_s
         return changes
 
     def _down(self, reason: str) -> list[Change]:
@@ -346,4 +365,4 @@ class Headset:
 
     def _forget(self) -> None:
         self._in_force = self._period_in_force_s = None
-        self._lease_at_s = self._check_at_s = math.inf
+        self._lease_at_s = self._check_at_s = self._statistics_at_s = math.inf
