@@ -166,7 +166,7 @@ def build_host(
         sources = build_plan.firmware_sources(root, board, generated)
         includes = [f"-I{folder}" for folder in build_plan.include_dirs(root, generated)]
         includes += build_plan.system_flags(root, board, third_party)
-        flags = [*build_plan.compile_flags(root, board), *includes]
+        flags = [*build_plan.compile_flags(root, board), *build_plan.generated_maps(root, generated), *includes]
         digest = _digest_host(root, [compiler, archive.parent.name, *flags], sources, generated)
         library = work / f"libhushkit-{digest[:12]}.so"
         if not library.is_file():

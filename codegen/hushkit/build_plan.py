@@ -152,6 +152,12 @@ def prefix_maps(root: Path) -> list[str]:
     return [f"-ffile-prefix-map={root}=."]
 
 
+def generated_maps(root: Path, generated: Path) -> list[str]:
+    """The same for generated code, which may lie outside the checkout: absolute and relative, as tools may name it."""
+    places = [generated, generated.relative_to(root)] if generated.is_relative_to(root) else [generated]
+    return [f"-ffile-prefix-map={place}=generated" for place in places]
+
+
 def third_party_flags(root: Path, board: Board) -> list[str]:
     """Flags of third-party C files, without include folders."""
     portable = [f"-D{name}" for name in _CMSIS_HOST] if board.is_host else []

@@ -95,7 +95,11 @@ env.Replace(
     PROGSUFFIX=".elf" if not board.is_host or testing else ".so",
 )
 env.Append(
-    CCFLAGS=[*build_plan.code_flags(root, board), *build_plan.system_flags(root, board, third_party)],
+    CCFLAGS=[
+        *build_plan.code_flags(root, board),
+        *build_plan.generated_maps(root, generated),
+        *build_plan.system_flags(root, board, third_party),
+    ],
     CPPDEFINES=[
         (name, env.StringifyMacro(value.strip('"')) if value.startswith('"') else value)
         for name, value in build_plan.macros(root, board).items()

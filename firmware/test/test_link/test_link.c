@@ -175,6 +175,7 @@ static void random_bodies_do_no_harm(void) {
     hk_configuration_t before;
     hk_configuration_t after;
     start();
+    HK_TEST_EQUAL(hk_app_init(), HK_OK);
     hk_app_configuration(&before);
     for (uint32_t i = 0U; i < 20000U; i++) {
         const uint32_t n = random_number() % sizeof body;
@@ -200,6 +201,7 @@ static void a_bad_configuration_changes_nothing(void) {
                                     'u',  'p',  0x18, 64,  0x62, 'r',  'c',  3,   0xFF, 0xFF};
     hk_configuration_t before;
     hk_configuration_t after;
+    HK_TEST_EQUAL(hk_app_init(), HK_OK);
     hk_app_configuration(&before);
     HK_TEST_CHECK(answers(handle(2U, 64U, 0U, request, sizeof request), range, sizeof range));
     hk_app_configuration(&after);

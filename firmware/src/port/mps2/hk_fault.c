@@ -111,7 +111,8 @@ static void write_head(void) {
 static const char *name_of(uint32_t exception) {
     static const char *const names[] = {[2] = "nmi",       [3] = "hard fault",  [4] = "memory fault",
                                         [5] = "bus fault", [6] = "usage fault", [7] = "secure fault"};
-    return exception < sizeof names / sizeof names[0] && names[exception] != NULL ? names[exception] : "interrupt";
+    return exception < sizeof names / sizeof names[0] && names[exception] != NULL ? names[exception]
+                                                                                  : "unexpected interrupt";
 }
 
 static void write_report(const hk_fault_t *fault) {
@@ -133,6 +134,7 @@ static void write_report(const hk_fault_t *fault) {
     write_hex(" pc ", fault->pc);
     write_hex("\npsr", fault->psr);
     write_hex(" exc", fault->exc_return);
+    write_hex(" ipsr", fault->exception);
     write_hex("\ncfsr", fault->cfsr);
     write_hex(" hfsr", fault->hfsr);
     write_hex(" mmfar", fault->mmfar);
@@ -215,11 +217,12 @@ __attribute__((naked)) void hk_fault_entry(void) {
 
 void hk_port_assert_failed(uint32_t line) {
     __asm volatile("cpsid i");
-    const uint32_t caller = (uint32_t)__builtin_return_address(0);
+    const uint32_t back = (uint32_t)__builtin_return_address(0);
+    const uint32_t caller = (back & ~1UL) - 4UL; /* the call itself: behind it another function may begin */
     write_head();
     hk_uart_panic_write(" broken invariant:");
     write_hex(" caller", caller);
     write_hex(" line", line);
     hk_uart_panic_write("\n*** end of fault, resetting\n");
-    record_and_reset(HK_FAULT_ASSERT, caller, caller, line, 0UL);
+    record_and_reset(HK_FAULT_ASSERT, caller, back, line, 0UL);
 }

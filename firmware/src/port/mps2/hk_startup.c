@@ -23,7 +23,6 @@ extern const uint32_t hk_data_load[];
 int main(void);
 void hk_reset(void);
 void hk_startup_run(void);
-void hk_unexpected_irq(void);
 
 /* A union: the first word is an address, the others are functions. */
 typedef union {
@@ -33,18 +32,16 @@ typedef union {
 
 extern const hk_vector_entry_t hk_vectors[];
 
-/* Every line is unexpected first, then the board's own lines override theirs. */
+/* Every line is a fault first, then the board's own lines override theirs. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
 const hk_vector_entry_t hk_vectors[16U + HK_STARTUP_N_IRQ]
     __attribute__((section(".vectors"), used, aligned(HK_STARTUP_VECTORS_ALIGN))) = {
         [0] = {.stack = hk_stack_top},
         [1] = {.handler = hk_reset},
-        [2 ... 7] = {.handler = hk_fault_entry},
-        [8 ... 10] = {.handler = hk_unexpected_irq},
-        [11 ... 14] = {.handler = hk_unexpected_irq},
+        [2 ... 14] = {.handler = hk_fault_entry},
         [15] = {.handler = hk_systick_isr},
-        [16 ... 16U + HK_STARTUP_N_IRQ - 1U] = {.handler = hk_unexpected_irq},
+        [16 ... 16U + HK_STARTUP_N_IRQ - 1U] = {.handler = hk_fault_entry},
         [16U + HK_BOARD_UART_RX_IRQ] = {.handler = hk_uart_rx_isr},
         [16U + HK_BOARD_UART_TX_IRQ] = {.handler = hk_uart_tx_isr},
         [16U + HK_BOARD_AUDIO_IRQ] = {.handler = hk_audio_isr},
@@ -100,8 +97,4 @@ __attribute__((used)) void hk_startup_run(void) {
     HK_ASSERT((HK_SCB_CPUID >> 4 & 0xFFFUL) == HK_BOARD_CPU_PART); /* an image for another core */
     (void)main();
     hk_port_reset();
-}
-
-__attribute__((used)) void hk_unexpected_irq(void) {
-    HK_ASSERT(false);
 }
