@@ -118,10 +118,8 @@ class Runner:
     def _react(self, event: Event, now: Instant) -> list[Effect]:
         match event:
             case PortOpened():
-                self._forget_words("port")
                 return self._agent.line_opened(now)
             case PortClosed(reason):
-                self._say_once("port", reason)
                 return self._agent.line_closed(reason, now)
             case PortBytes(data):
                 LOG.debug("line in  %r", data)

@@ -202,10 +202,12 @@ def test_fault_of_the_headset_is_told_with_its_address(world: _World) -> None:
 
 def test_lost_port_is_reported_as_link_down(world: _World) -> None:
     world._carry_out(world.agent.line_closed("unplugged", world.now))
+    world._carry_out(world.agent.line_closed("does not exist", world.now))
     world.run(0.1)
 
     assert world.reported["link"] == "down"
-    assert world.documents("events")[-1]["kind"] == "link_lost"
+    assert [event["kind"] for event in world.documents("events")] == ["link_restored", "link_lost"]
+    assert [say.message for say in world.said][-2:] == ["unplugged", "does not exist"]
 
 
 def test_other_edition_is_reported_once_as_an_error() -> None:

@@ -67,6 +67,7 @@ class Agent:
         self._judgement = Judgement()
         self._refused: dict[str, Rejection] = {}  # by the headset
         self._reported: dict[str, object] = {"agent": {"version": identity.version}, "link": "down"}
+        self._link_told = ""  # kind of the last event about the link
         self._shadow.report(self._reported)
 
     @property
@@ -197,11 +198,14 @@ class Agent:
     def _up(self, about: wire.AboutReply, now: Instant) -> list[Effect]:
         firmware = {"spec": about.spec, "version": about.version, "build_id": about.build_id.hex()}
         self._reported |= {"firmware": firmware, "link": "up"}
+        self._link_told = "link_restored"
         return self._tell(now, Level.INFO, "link_restored", f"headset {about.spec} {about.version} answers", firmware)
 
     def _link(self, now: Instant, level: Level, kind: str, reason: str) -> list[Effect]:
+        """One event per loss; how the reason changes meanwhile is for the log."""
         self._reported["link"] = "down"
-        return self._tell(now, level, kind, reason)
+        told, self._link_told = self._link_told, kind
+        return [Say(level, reason)] if told == kind else self._tell(now, level, kind, reason)
 
     def _in_force(self, settings: Settings) -> list[Effect]:
         before = dict(self._reported)
