@@ -145,7 +145,7 @@ def _copy(block: int, source: str, target: str) -> list[Op]:
 
 
 def _block_one_accumulator(cascade: Cascade) -> list[Op | Loop]:
-    """y is worked on in place. Stack: taps, state, end of taps. r0 low, r1 high, r3 y, r9-r12 x, r2 and lr y history."""
+    """Works on y in place. Stack: taps, state, end of taps. r0 low, r1 high, r3 y, r9-r12 x, r2 and lr y history."""
     low, high, buffer = "r0", "r1", "r3"
     x_ring, y_ring = ("r9", "r10", "r11", "r12"), ("r2", "lr")
     body: list[Op] = [

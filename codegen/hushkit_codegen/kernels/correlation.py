@@ -169,7 +169,7 @@ def _zero(files: Files) -> list[Op]:
 def _preload(plan: Plan, files: Files, lead: int, n_terms: int, *, moves: bool) -> list[Op]:
     """Terms and window in front of the first product; with ``moves`` both pointers step over them."""
     ops: list[Op] = []
-    ready = plan.outputs - 1 + lead
+    ready = plan.outputs - 1 + min(lead, n_terms)  # nothing behind the window is read
     for registers, pointer, n in ((files.terms, "r1", min(lead, n_terms)), (files.window, "r0", ready)):
         if not moves or plan.grouped:
             ops += [load(registers[k], pointer, 4 * k) for k in range(n)]
@@ -288,7 +288,7 @@ class Shape:
         outputs: Outputs per window, up to 8 or a multiple of 8; in q15 they are two samples apart in x, and x must be
             word aligned.
         shifted: Q31 only: sums are shifted right by an argument (0 to 32) instead of 31.
-        windows: 1, or 2: a second window (q15: the delay line shifted by a sample) whose outputs go between the first's.
+        windows: 1, or 2: a second window (q15: the delay line shifted by a sample), its outputs between the first's.
     """
 
     sums: Sum

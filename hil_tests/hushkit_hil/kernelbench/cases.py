@@ -117,7 +117,7 @@ def random_taps(n_taps: int, limit: int, seed: int) -> tuple[int, ...]:
 
 
 def resonant_sections(n_sections: int, post_shift: int) -> tuple[tuple[int, ...], ...]:
-    """Sections from 60 Hz to 8 kHz at 48 kHz, scaled so that no input can overflow one; rows as CMSIS-DSP reads them."""
+    """Sections from 60 Hz to 8 kHz at 48 kHz, rows as CMSIS-DSP reads them; scaled so that no input overflows one."""
     rows = []
     for corner_hz in np.geomspace(60.0, 8000.0, n_sections):
         angle = 2.0 * np.pi * corner_hz / 48_000.0
@@ -126,7 +126,7 @@ def resonant_sections(n_sections: int, post_shift: int) -> tuple[tuple[int, ...]
         response = _impulse(np.array([1.0, -1.8 * np.cos(angle), 0.85]), a1, a2)
         b = np.array([1.0, -1.8 * np.cos(angle), 0.85]) / (np.abs(response).sum() * 1.001)
         scale = 2.0 ** (31 - post_shift)
-        rows.append(tuple(int(round(float(c) * scale)) for c in (*b, a1, a2)))
+        rows.append(tuple(round(float(c) * scale) for c in (*b, a1, a2)))
     return tuple(rows)
 
 

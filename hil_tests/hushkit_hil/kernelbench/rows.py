@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hushkit_hil.instruments.cycles import CORES, EVIDENCE, model_cycles
+from hushkit_hil.instruments.cycles import CORES, EVIDENCE, model_cycles, worst_path
 from hushkit_hil.kernelbench.cases import Case, all_cases
-from hushkit_hil.kernelbench.runner import Run, run_bench
+from hushkit_hil.kernelbench.runner import Region, Run, run_bench
 
 _REGIONS = 8  # timed calls per implementation: one whole turn of a ring for block 8, and a mean over alignments
 _EMPTY = "empty"
@@ -16,11 +16,17 @@ _EMPTY = "empty"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Cost of one implementation per sample: emulated instructions, modelled cycles (mean and worst call)."""
+    """Cost of one implementation per sample.
+
+    ``instructions`` are emulated; ``cycles`` (mean), ``cycles_max`` (dearest call seen) and ``cycles_bound`` (longest
+    path through the flow that was seen) are modelled. ``stack_bytes`` is the deepest stack of one call.
+    """
 
     instructions: float
     cycles: float
     cycles_max: float
+    cycles_bound: float
+    stack_bytes: int
 
     def document(self) -> dict[str, float]:
         """Machine form."""
@@ -28,6 +34,8 @@ class Cost:
             "instructions_per_sample": round(self.instructions, 2),
             "cycles_per_sample": round(self.cycles, 2),
             "cycles_per_sample_max": round(self.cycles_max, 2),
+            "cycles_per_sample_bound": round(self.cycles_bound, 2),
+            "stack_bytes": self.stack_bytes,
         }
 
 
@@ -113,12 +121,12 @@ def library_costs(core: str, names: Collection[str]) -> dict[tuple[str, str], Co
         BenchError: Build or run failed.
     """
     cases = [case for case in all_cases(core) if case.name in names]
-    costs = _costs(core, run_bench(core, cases, samples=0, regions=_REGIONS), {case.name: case.block for case in cases})
+    costs = _costs(core, run_bench(core, cases, samples=0, regions=_REGIONS), cases)
     return {(case, what.removeprefix("cmsis:")): cost for (case, what), cost in costs.items()}
 
 
 def _rows(core: str, cases: Sequence[Case], compared: Run, timed: Run, hashes: dict[tuple[str, str], int]) -> list[Row]:
-    costs = _costs(core, timed, {case.name: case.block for case in cases})
+    costs = _costs(core, timed, cases)
     rows = []
     for case in cases:
         checks = [check for check in compared.checks if check.case == case.name]
@@ -134,29 +142,50 @@ def _rows(core: str, cases: Sequence[Case], compared: Run, timed: Run, hashes: d
     return rows
 
 
-def _costs(core: str, timed: Run, blocks: dict[str, int]) -> dict[tuple[str, str], Cost]:
+def _costs(core: str, timed: Run, cases: Sequence[Case]) -> dict[tuple[str, str], Cost]:
     assert timed.trace is not None
     assert timed.elf is not None
     calls: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    bounds: dict[tuple[str, str], tuple[float, int]] = {}
+    harness: frozenset[str] = frozenset()
     for region in timed.regions:
         profile = timed.trace.profiles[f"region {region.index}"]
         report = model_cycles(core, timed.elf, timed.trace, profile)
-        calls[region.case, region.what].append((profile.instructions, report.cycles))
+        key = region.case, region.what
+        calls[key].append((profile.instructions, report.cycles))
+        if region.case == _EMPTY:
+            harness = frozenset(function.name for function in report.functions)
+        else:
+            path = worst_path(core, timed.elf, timed.trace, profile, _entry(cases, region))
+            around = sum(function.cycles for function in report.functions if function.name in harness)
+            before = bounds.get(key, (0.0, 0))
+            bounds[key] = max(before[0], path.cycles + around), max(before[1], path.stack_bytes)
     markers = calls.pop((_EMPTY, _EMPTY))[0]
+    blocks = {case.name: case.block for case in cases}
     return {
         key: Cost(
             instructions=sum(n - markers[0] for n, _ in each) / len(each) / blocks[key[0]],
             cycles=sum(c - markers[1] for _, c in each) / len(each) / blocks[key[0]],
             cycles_max=max(c - markers[1] for _, c in each) / blocks[key[0]],
+            cycles_bound=(bounds[key][0] - markers[1]) / blocks[key[0]],
+            stack_bytes=bounds[key][1],
         )
         for key, each in calls.items()
     }
 
 
+def _entry(cases: Sequence[Case], region: Region) -> str:
+    """Name of the C function that a region calls."""
+    case = next(case for case in cases if case.name == region.case)
+    tags = {f"cmsis:{peer.function}": f"{case.name}_{peer.tag}_run" for peer in case.peers}
+    return tags.get(region.what, f"{case.name}_run")
+
+
 def table(rows: Sequence[Row]) -> str:
     """The rows as text for a terminal."""
     lines = [
-        f"{'core':<11} {'kernel':<11} {'shape':<38} {'generated':>9} {'CMSIS':>8} {'ratio':>6} {'promised':>8} exact  best CMSIS-DSP call"
+        f"{'core':<11} {'kernel':<11} {'shape':<38} {'generated':>9} {'CMSIS':>8} {'ratio':>6} {'promised':>8} exact  "
+        "best CMSIS-DSP call"
     ]
     for row in rows:
         document = row.document()

@@ -1,6 +1,7 @@
 """Offline cycle models: recorded execution counts and edges over the disassembly become modelled cycles.
 
-``model_cycles(core, elf, trace, profile)`` is the whole interface for a bench. All figures are at zero wait states and
+``model_cycles(core, elf, trace, profile)`` is the interface for a bench, ``worst_path``
+bounds one function by the flow that was seen. All figures are at zero wait states and
 carry the evidence *modelled*; ``hushkit_hil.instruments.cycles.validation`` reproduces published figures and prints the
 error per row.
 """
@@ -15,6 +16,7 @@ from hushkit_hil.instruments.cycles.account import (
     model_cycles,
 )
 from hushkit_hil.instruments.cycles.disassembly import CycleModelError
+from hushkit_hil.instruments.cycles.paths import WorstPath, worst_path
 
 __all__ = [
     "CORES",
@@ -23,6 +25,8 @@ __all__ = [
     "CycleModelError",
     "CycleReport",
     "FunctionCycles",
+    "WorstPath",
     "core_model",
     "model_cycles",
+    "worst_path",
 ]

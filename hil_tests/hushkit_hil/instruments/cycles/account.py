@@ -95,11 +95,13 @@ def model_cycles(core: str, elf: Path, trace: Trace, profile: Profile) -> CycleR
     Raises:
         CycleModelError: Unknown core, or trace and ELF file do not belong together.
     """
-    account = _Account(core_model(core), disassemble(elf, helium=core == HELIUM_CORE), trace, profile)
-    return account.report(core)
+    costs = BlockCosts(core_model(core), disassemble(elf, helium=core == HELIUM_CORE), trace, profile)
+    return costs.report(core)
 
 
-class _Account:
+class BlockCosts:
+    """Cost of every block of a profile, in the contexts it was seen in."""
+
     def __init__(self, model: CoreModel, program: Program, trace: Trace, profile: Profile) -> None:
         self._model = model
         self._program = program
@@ -112,7 +114,20 @@ class _Account:
         self._before = _likeliest_predecessors(profile.edges)
         self._costs: dict[tuple[tuple[int, ...], int, bool, int | None], int] = {}
 
+    def worst(self, index: int) -> int:
+        """Dearest execution of a block, over what it followed and where it went; branches predicted."""
+        arrivals = {source for source, target in self._profile.edges if target == index} or {-1}
+        departures = {target for source, target in self._profile.edges if source == index} or {-1}
+        return max(self._cost(source, index, target) for source in arrivals for target in departures)
+
+    def misprediction(self, index: int) -> int:
+        """Cost of a mispredicted branch at a block's end; 0 where it ends in none."""
+        if not effects_of(self._runs[index][-1]).conditional_branch:
+            return 0
+        return self._model.misprediction(self._steps(index, None))
+
     def report(self, core: str) -> CycleReport:
+        """Cycles of the whole profile by function and by block."""
         cycles: dict[int, float] = defaultdict(float)
         missed: dict[int, float] = defaultdict(float)
         for index, count in self._profile.counts.items():
@@ -204,7 +219,7 @@ class _Account:
             if source == index:
                 sides[self._is_taken(index, self._blocks[target].address)] += n
         rare = min(sides[True], sides[False])
-        return float(rare * self._model.misprediction(self._steps(index, None)))
+        return float(rare * self.misprediction(index))
 
 
 def _likeliest_predecessors(edges: Mapping[tuple[int, int], int]) -> dict[int, int]:

@@ -48,7 +48,7 @@ class CortexM4:
         return 0
 
 
-def _cost(step: Step, effects: Effects, before: Effects | None, before_size: int) -> int:
+def _cost(step: Step, effects: Effects, before: Effects | None, before_size: int) -> int:  # noqa: PLR0911 - a table
     kind = effects.kind
     stall = _operand_stall(effects, before)
     if kind in _ONE_CYCLE:

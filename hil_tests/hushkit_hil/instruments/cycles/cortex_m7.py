@@ -159,7 +159,7 @@ def _goes_early(board: _Scoreboard, step: Step, effects: Effects) -> bool:
     return all(board.ready.get(name, 0) <= board.now for name in effects.reads | effects.early)
 
 
-def _pairs(older: Step, younger: Step) -> bool:
+def _pairs(older: Step, younger: Step) -> bool:  # noqa: PLR0911 - one rule per line
     """Whether the two may issue in one cycle, results permitting."""
     first, second = older.effects, younger.effects
     kinds = {first.kind, second.kind}

@@ -146,7 +146,7 @@ def _list_registers(text: str) -> list[str]:
 
 
 @lru_cache(maxsize=65536)
-def effects_of(instruction: Instruction) -> Effects:
+def effects_of(instruction: Instruction) -> Effects:  # noqa: C901, PLR0911 - a decision table reads best top to bottom
     """Classify one instruction."""
     mnemonic = instruction.mnemonic
     if mnemonic.startswith("v"):
@@ -298,7 +298,7 @@ def _memory_effects(stem: str, operands: str) -> Effects:
     return _effects(Kind.STORE_MANY if many else Kind.STORE, data=moved, count=len(moved), **shape)  # type: ignore[arg-type]
 
 
-def _vector_effects(instruction: Instruction) -> Effects:
+def _vector_effects(instruction: Instruction) -> Effects:  # noqa: PLR0911 - a decision table
     name = instruction.mnemonic
     stem = name.split(".")[0]
     operands = instruction.operands

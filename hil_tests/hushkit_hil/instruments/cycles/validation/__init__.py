@@ -1,7 +1,7 @@
 """Published cycle counts, reproduced by the cycle model, with the error of every row.
 
-Three kinds of rows, never mixed in a count: *manual* (Arm's timing tables), *silicon* (measured by others on a part) and
-*trial* (an earlier model of this project). What the model misses stays in the table.
+Three kinds of rows, never mixed in a count: *manual* (Arm's timing tables), *silicon* (measured by others on a part)
+and *trial* (an earlier model of this project). What the model misses stays in the table.
 """
 
 import subprocess
@@ -128,15 +128,14 @@ def validation_table(rows: Sequence[ValidationRow]) -> str:
     lines = [f"{'core':<11} {'kind':<8} {'published':>9} {'modelled':>9} {'error':>7}  row"]
     for row in rows:
         mark = "" if row.within else "   MISSED"
-        lines.append(
-            f"{row.core:<11} {row.kind:<8} {row.published:>9.1f} {row.modelled:>9.1f} {row.error:>+7.1%}  {row.name}{mark}"
-        )
-    for core in TOLERANCE:
+        figures = f"{row.published:>9.1f} {row.modelled:>9.1f} {row.error:>+7.1%}"
+        lines.append(f"{row.core:<11} {row.kind:<8} {figures}  {row.name}{mark}")
+    for core, tolerance in TOLERANCE.items():
         for kind in ("manual", "silicon", "trial"):
             own = [row for row in rows if row.core == core and row.kind == kind]
             if own:
                 hits = sum(row.within for row in own)
-                lines.append(f"{core}: {hits} of {len(own)} {kind} rows within {TOLERANCE[core]:.0%}")
+                lines.append(f"{core}: {hits} of {len(own)} {kind} rows within {tolerance:.0%}")
     lines.append("Sources:")
     lines += sorted({f"  {row.kind}: {row.source}" for row in rows})
     return "\n".join(lines)
