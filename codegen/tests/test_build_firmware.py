@@ -138,7 +138,7 @@ def test_commands_refuse_bad_input_in_one_line(
 def test_emulator_starts_with_a_shared_audio_page(tmp_path: Path) -> None:
     """QEMU takes the page file as main memory and makes it to size."""
     page = tmp_path / "page"
-    command = emulator_command(
+    words = emulator_command(
         board_of("cortex-m4"), build_firmware(load_spec("compact-m4")).elf, serial="null", page=page
     )
 
