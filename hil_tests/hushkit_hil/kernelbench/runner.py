@@ -81,7 +81,8 @@ def run_bench(core: str, cases: Sequence[Case], *, samples: int, regions: int, t
     folder.mkdir(parents=True, exist_ok=True)
     is_host = core == "host"
     (folder / "cases.c").write_text(program_text(core, cases, samples=samples, regions=0 if is_host else regions))
-    program = _build(board_of(core), folder, helium=core == "cortex-m55")
+    files = [folder / "cases.c", _GUEST / "bench_main.c", _GUEST / "bench_port.c"]
+    program = _build(board_of(core), folder, files, helium=core == "cortex-m55")
     trace_file = folder / "trace.json" if traced and regions and not is_host else None
     output = _execute([str(program)] if is_host else _qemu(board_of(core), program, trace_file))
     checks, found = _parse(output)
@@ -89,7 +90,20 @@ def run_bench(core: str, cases: Sequence[Case], *, samples: int, regions: int, t
     return Run(checks, found, None if is_host else program, trace)
 
 
-def _build(board: Board, folder: Path, *, helium: bool) -> Path:
+def library_defects() -> tuple[tuple[str, ...], ...]:
+    """What ``guest/library_defects.c`` prints on this machine: words per line.
+
+    Raises:
+        BenchError: Build or run failed.
+    """
+    folder = build_dir() / "kernelbench" / "defects"
+    folder.mkdir(parents=True, exist_ok=True)
+    program = _build(board_of("host"), folder, [_GUEST / "library_defects.c"], helium=False)
+    lines = _execute([str(program)]).splitlines()
+    return tuple(tuple(line.split()) for line in lines if line and line != "end")
+
+
+def _build(board: Board, folder: Path, files: Sequence[Path], *, helium: bool) -> Path:
     root = project_root()
     sources = require_sources()
     tools = "" if board.is_host else build_plan.CROSS_PREFIX
@@ -106,9 +120,8 @@ def _build(board: Board, folder: Path, *, helium: bool) -> Path:
     program = folder / ("bench" if board.is_host else "bench.elf")
     includes = [f"-I{path}" for path in (_GUEST, *build_plan.third_party_includes(root, board, sources))]
     flags_all = [flag for flag in build_plan.compile_flags(root, board) if flag not in {"-fPIC", "-Werror"}]
-    sources_c = [str(folder / "cases.c"), str(_GUEST / "bench_main.c"), str(_GUEST / "bench_port.c")]
     link = [] if board.is_host else [*build_plan.link_flags(root, board), "-lm"]
-    _compile([f"{tools}gcc", *flags_all, *includes, *sources_c, str(archive), *link, "-lm", "-o", str(program)])
+    _compile([f"{tools}gcc", *flags_all, *includes, *map(str, files), str(archive), *link, "-lm", "-o", str(program)])
     return program
 
 

@@ -3,9 +3,9 @@
  * @brief What the kernel bench runs on a bare core: cases, signals, comparison and markers.
  *
  * Output    one line per record on the host's standard output, through semihosting (or stdio in the host build):
- *           check CASE SIGNAL SAMPLES MISMATCHES FIRST HASH    generated against reference, FNV-1a of the generated output
- *           region INDEX CASE generated|cmsis:FUNCTION         k-th region between the markers belongs to
- *           end                                                everything ran
+ *           check CASE SIGNAL SAMPLES MISMATCHES FIRST HASH    generated against reference, FNV-1a of the generated
+ * output region INDEX CASE generated|cmsis:FUNCTION         k-th region between the markers belongs to end everything
+ * ran
  */
 #ifndef BENCH_GUEST_H
 #define BENCH_GUEST_H
