@@ -10,7 +10,15 @@ from hushkit_codegen.kernels.bounds import q15_sum
 from hushkit_codegen.kernels.correlation import Sum
 from hushkit_hil.errors import BenchError
 from hushkit_hil.instruments.cycles import CORES
-from hushkit_hil.kernelbench.cases import Case, all_cases, biquad_case, fir_q15_case, fir_q31_case, fxnlms_case
+from hushkit_hil.kernelbench.cases import (
+    Case,
+    all_cases,
+    biquad_case,
+    fir_q15_case,
+    fir_q31_case,
+    fxnlms_case,
+    warped_case,
+)
 from hushkit_hil.kernelbench.rows import bench_rows
 from hushkit_hil.kernelbench.runner import Run, run_bench
 
@@ -31,6 +39,8 @@ def odd_shapes(core: str) -> tuple[Case, ...]:
         *(biquad_case(core, sections, block, saves_fraction=True) for sections, block in cascades),
         fxnlms_case(core, 32, 8),
         fxnlms_case(core, 64, 16),
+        warped_case(core, 95, 64),
+        warped_case(core, 26, 3),
     )
 
 

@@ -4,6 +4,7 @@ from hushkit_codegen.kernels.biquad import Cascade, biquad
 from hushkit_codegen.kernels.correlation import Shape, Sum, correlation
 from hushkit_codegen.kernels.ir import Kernel
 from hushkit_codegen.kernels.printing import environment, print_kernel
+from hushkit_codegen.kernels.warped import Chain, warped
 
 
 def preamble() -> str:
@@ -28,6 +29,12 @@ def biquad_text(name: str, core: str, cascade: Cascade) -> str:
     kernel = biquad(name, assembly_core(core), cascade)
     mask = f"0x{(1 << cascade.shift) - 1:08X}U"
     return _either(kernel, _render("biquad_portable", name=name, cascade=cascade, mask=mask), "")
+
+
+def warped_text(name: str, core: str, chain: Chain) -> str:
+    """C of one warped filter step: see ``warped`` for the arguments."""
+    kernel = warped(name, assembly_core(core), chain)
+    return _either(kernel, _render("warped_portable", name=name, chain=chain, arguments=kernel.arguments), "")
 
 
 def fir_text(name: str, title: str, n_taps: int, block: int, *, q15: bool) -> str:

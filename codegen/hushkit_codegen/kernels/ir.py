@@ -72,6 +72,7 @@ class Kernel:
         equivalent: CMSIS-DSP function with the same result, or why there is none.
         steps: Operations and loops in program order.
         work: Multiply-accumulates per call.
+        returns: C return type.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Kernel:
     equivalent: str
     steps: tuple[Op | Loop, ...]
     work: int
+    returns: str = "void"
 
     def instructions(self) -> int:
         """Instructions per call, every loop at its count, function entry and exit included."""

@@ -15,7 +15,9 @@ from hushkit_codegen.kernels.functions import (
     fir_text,
     fxnlms_text,
     preamble,
+    warped_text,
 )
+from hushkit_codegen.kernels.warped import Chain
 from numpy.typing import NDArray
 
 
@@ -218,6 +220,23 @@ def fxnlms_case(core: str, n_taps: int, block: int) -> Case:
     )
 
 
+def warped_case(core: str, sections: int, weights: int) -> Case:
+    """One step of an all-pass chain (lambda 0.95) with its dot product; the library has nothing like it."""
+    name = f"warped_{sections}_{weights}"
+    chain = Chain(sections, weights)
+    parts = [
+        {"name": name, "text": warped_text(f"{name}_step", core, chain)},
+        {"name": f"{name}_twin", "text": _portable_only(warped_text(f"{name}_twin_step", core, chain))},
+    ]
+    text = (
+        _environment()
+        .get_template("warped_case.c.j2")
+        .render(name=name, chain=chain, weights=random_taps(weights, 2**31, seed=weights), parts=parts)
+    )
+    shape = f"{sections} sections, {weights} weights, block 1"
+    return Case(name, "warped_q31", shape, 1, 4, text, "twin", (), note="no library call does this")
+
+
 def _portable_only(text: str) -> str:
     """The portable branch of a function's text."""
     return text.split("#else\n", 1)[1].rsplit("#endif", 1)[0]
@@ -225,6 +244,8 @@ def _portable_only(text: str) -> str:
 
 def _with_helium(case: Case) -> Case:
     """The case on a core where CMSIS-DSP uses Helium: other bits, and a fault at block 1 of its q31 cascades."""
+    if not case.peers:
+        return case
     note = "CMSIS-DSP's Helium code rounds differently: compared with the host's portable C"
     if case.kernel == "biquad_q31" and case.block == 1:
         note = "arm_biquad_cascade_df1_q31 with Helium faults at block 1: no peer"
@@ -253,6 +274,7 @@ def _cases(core: str) -> tuple[Case, ...]:
         lambda: fir_q31_case(core, 128, 1),
         lambda: fir_q31_case(core, 512, 1),
         lambda: fxnlms_case(core, 128, 8),
+        lambda: warped_case(core, 64, 64),
     )
     return tuple(make() for make in makers)
 
