@@ -4,7 +4,6 @@ What it is built from and how is hushkit.build_plan's; this module runs the tool
 """
 
 import fcntl
-import hashlib
 import os
 import subprocess
 import sys
@@ -167,11 +166,11 @@ def build_host(
         includes = [f"-I{folder}" for folder in build_plan.include_dirs(root, generated)]
         includes += build_plan.system_flags(root, board, third_party)
         flags = [*build_plan.compile_flags(root, board), *build_plan.generated_maps(root, generated), *includes]
-        digest = _digest_host(root, [compiler, archive.parent.name, *flags], sources, generated)
+        digest = build_plan.source_digest(root, board, generated, [compiler, archive.parent.name, *flags])
         library = work / f"libhushkit-{digest[:12]}.so"
         if not library.is_file():
             identity = work / "hk_build_id.c"
-            identity.write_text(_identity_source(digest))
+            identity.write_text(build_plan.identity_source(digest))
             _compile_host([*sources, identity], flags, archive, library)
     return library
 
@@ -216,20 +215,6 @@ def _first_error(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     found = next((line for line in lines if "error:" in line.lower() or "undefined reference" in line), None)
     return found or (lines[-1] if lines else "no message")
-
-
-def _digest_host(root: Path, words: list[str], sources: list[Path], generated: Path) -> str:
-    digest = hashlib.sha1("\0".join(words).encode(), usedforsecurity=False)
-    headers = [*(root / "firmware" / "include").rglob("*.h"), *(root / "firmware" / "src").rglob("*.h")]
-    headers += [*generated.glob("*.h"), *build_plan.wire_dir(root).glob("*.h")]
-    for file in [*sources, *sorted(headers)]:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
-
-
-def _identity_source(digest: str) -> str:
-    values = ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(digest))
-    return f'#include "hk/hk_port.h"\n\nconst uint8_t hk_build_id[HK_BUILD_ID_BYTES] = {{{values}}};\n'
 
 
 def _compile_host(sources: list[Path], flags: list[str], archive: Path, library: Path) -> None:

@@ -4,6 +4,7 @@ Standard library only, because PlatformIO's builder (firmware/platform/builder/m
 whatever Python PlatformIO runs in.
 """
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -188,3 +189,29 @@ def link_flags(root: Path, board: Board) -> list[str]:
 def host_link_flags() -> list[str]:
     """Flags that make the host's firmware a shared library."""
     return ["-shared", "-Wl,--gc-sections,--build-id=sha1,-z,defs"]
+
+
+def source_digest(root: Path, board: Board, generated: Path, words: list[str]) -> str:
+    """Digest of everything firmware is compiled from; the host's build id, where no linker makes one.
+
+    Args:
+        root: The checkout.
+        board: What it is compiled for.
+        generated: One spec's generated code.
+        words: What else decides the result: the compiler, its flags.
+
+    Returns:
+        40 hexadecimal digits.
+    """
+    digest = hashlib.sha1("\0".join(words).encode(), usedforsecurity=False)
+    headers = [*(root / "firmware" / "include").rglob("*.h"), *(root / "firmware" / "src").rglob("*.h")]
+    headers += [*generated.glob("*.h"), *wire_dir(root).glob("*.h")]
+    for file in [*firmware_sources(root, board, generated), *sorted(headers)]:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def identity_source(digest: str) -> str:
+    """C source that defines ``hk_build_id`` as a digest."""
+    values = ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(digest))
+    return f'#include "hk/hk_port.h"\n\nconst uint8_t hk_build_id[HK_BUILD_ID_BYTES] = {{{values}}};\n'

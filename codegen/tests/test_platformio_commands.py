@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,13 +82,44 @@ def test_upload_boots_monitor_connects_and_poweroff_stops(folder: Path) -> None:
     assert "stopped" in stopped
 
 
-def test_unit_tests_run_on_the_emulated_core(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("environment", "suites"),
+    [("host", ["test_*"]), (ENVIRONMENT, ["test_link", "test_dsp"])],
+    ids=["host", "emulated"],
+)
+def test_unit_tests_pass(folder: Path, tmp_path: Path, environment: str, suites: list[str]) -> None:
     report = tmp_path / "report.xml"
+    filters = [word for suite in suites for word in ("-f", suite)]
 
-    said = pio(folder, "test", "-e", ENVIRONMENT, "-f", "test_link", "--junit-output-path", str(report))
+    said = pio(folder, "test", "-e", environment, *filters, "--junit-output-path", str(report))
 
     assert re.search(r"(\d\d) test cases: \1 succeeded", said)
     assert "noise_never_becomes_a_packet" in report.read_text()
+
+
+def test_unit_test_that_faults_is_an_error_and_ends(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault handler reports and resets the core; the emulator ends then, so the program does not start over."""
+    tests = tmp_path / "test"
+    suite = tests / "test_fault"
+    suite.mkdir(parents=True)
+    for name in ("hk_test.c", "hk_test.h", "test_custom_runner.py"):
+        shutil.copy(project_root() / "firmware" / "test" / name, tests)
+    (suite / "test_fault.c").write_text(
+        '#include "hk_test.h"\n'
+        "static void passes(void) {}\n"
+        'static void faults(void) { __asm volatile("udf 0"); }\n'
+        "const hk_test_t hk_tests[] = {HK_TEST(passes), HK_TEST(faults)};\n"
+        "const uint32_t hk_n_tests = 2U;\n"
+    )
+    monkeypatch.setenv("PLATFORMIO_TEST_DIR", str(tests))
+
+    said = pio(folder, "test", "-e", ENVIRONMENT, status=1)
+
+    assert "*** hushkit" in said
+    assert "fault: usage fault" in said
+    assert "the program did not run all its tests" in said
 
 
 def test_check_finds_no_defect(folder: Path) -> None:

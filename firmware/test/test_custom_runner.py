@@ -25,33 +25,18 @@ class CustomTestRunner(TestRunnerBase):
 
     def stage_testing(self) -> None:
         """Run, and refuse a run that did not reach its end."""
-        self._fault: str | None = None
         super().stage_testing()
-        if self._fault:
-            raise UnitTestSuiteError(self._fault)
         if not self.options.without_testing and not self.test_suite.is_finished():
-            raise UnitTestSuiteError("the program stopped before its last test: see its output above")
+            raise UnitTestSuiteError("the program did not run all its tests: see its output above")
 
     def on_testing_line_output(self, line: str) -> None:
         """Take one line of the program's output."""
         click.echo(line, nl=False)
         text = line.strip()
-        if self._fault:
-            return
         if case := _CASE.match(text):
-            if any(known.name == case["name"] for known in self.test_suite.cases):
-                self._end(f"the program restarted: {case['name']} ran twice; a test before the restart faulted")
-                return
             status = TestStatus.PASSED if case["passed"] else TestStatus.FAILED
             self.test_suite.add_case(TestCase(name=case["name"], status=status, message=case["why"], stdout=text))
         elif end := _END.match(text):
             counted = len(self.test_suite.cases)
-            if counted != int(end["passed"]) + int(end["failed"]) or counted == 0:
-                self._end(f"the program said {text!r}, but {counted} results arrived")
-            else:
+            if counted == int(end["passed"]) + int(end["failed"]) and counted > 0:
                 self.test_suite.on_finish()
-
-    def _end(self, fault: str) -> None:
-        """Stop reading; the reader ends the program when the suite has finished."""
-        self._fault = fault
-        self.test_suite.on_finish()

@@ -76,6 +76,7 @@ if list(COMMAND_LINE_TARGETS) == ["poweroff"]:  # needs nothing that a build nee
 tools = "" if board.is_host else build_plan.CROSS_PREFIX
 generated = generated_folder()
 third_party = fetched_sources()
+os.environ["PATH"] = env["ENV"]["PATH"]  # a toolchain that Core installed is on SCons' path only
 
 env.Replace(
     CC=f"{tools}gcc",
@@ -115,6 +116,12 @@ folders = build_plan.source_folders(board, with_link=testing)
 env.Replace(SRC_FILTER=[f"+<{folder}/>" for folder in folders] + (["-<**/hk_main.c>"] if testing else []))
 for folder, name in ((generated, "generated"), (build_plan.wire_dir(root), "wire")):
     env.BuildSources(str(Path("$BUILD_DIR") / name), str(folder))
+if board.is_host:
+    identity = Path(env.subst("$BUILD_DIR")) / "identity"
+    identity.mkdir(parents=True, exist_ok=True)
+    digest = build_plan.source_digest(root, board, generated, build_plan.compile_flags(root, board))
+    (identity / "hk_build_id.c").write_text(build_plan.identity_source(digest))
+    env.BuildSources(str(identity / "object"), str(identity))
 try:
     env.Append(LIBS=[env.File(str(third_party_archive(root, board, third_party, tools)))])
 except FileNotFoundError:
