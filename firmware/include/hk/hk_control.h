@@ -23,6 +23,7 @@
 typedef struct {
     int32_t reference[HK_CONFIG_UPDATE_BLOCK]; /* reference microphone, DC removed */
     int32_t error[HK_CONFIG_UPDATE_BLOCK];     /* error microphone, DC removed */
+    int32_t fixed[HK_CONFIG_UPDATE_BLOCK];     /* fixed filter's part of the anti-noise, at full gain */
     int32_t anti[HK_CONFIG_UPDATE_BLOCK];      /* anti-noise at full gain: what would have played at intensity 1 */
     int32_t played[HK_CONFIG_UPDATE_BLOCK];    /* anti-noise as it played: mode, intensity and limiter applied */
     int32_t other[HK_CONFIG_UPDATE_BLOCK];     /* programme and transparency as they played */
@@ -35,6 +36,7 @@ typedef struct {
 typedef struct {
     const int32_t *reference; /* HK_CONFIG_UPDATE_BLOCK samples */
     const int32_t *error;     /* as the error microphone would read if exactly the full-gain anti-noise had played */
+    int32_t target;           /* the same for the block's last sample, had only the fixed filter's part played */
     bool adapt;               /* false: keep histories up to date, leave the weights */
 } hk_control_input_t;
 
@@ -49,6 +51,8 @@ typedef struct {
 /** A controller. The application calls them in the order of the table; `ear` < HK_CONFIG_EARS. */
 typedef struct {
     const char *name;
+    bool wants_error;  /* hk_control_input_t.error is made for it; else it is undefined */
+    bool wants_target; /* hk_control_input_t.target is made for it; else it is undefined */
 
     /** Thread, audio stopped. Bind the design, clear all state, weights = prior. */
     hk_status_t (*init)(const hk_design_t *design);

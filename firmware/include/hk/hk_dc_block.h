@@ -14,6 +14,11 @@ typedef struct {
     int64_t mean_q63; /* running mean, scaled by 2^32 against a sample */
 } hk_dc_block_t;
 
+/** 1 - pole, as hk_dc_block_run wants it; a pole of 0 leaves the filter out. */
+static inline int32_t hk_dc_block_loss(int32_t pole_q31) {
+    return (pole_q31 <= 0) ? 0 : (INT32_MAX - pole_q31) + 1;
+}
+
 /** One sample. loss_q31 = 1 - pole, in Q1.31: small. 0 switches the filter off. */
 static inline int32_t hk_dc_block_run(hk_dc_block_t *f, int32_t loss_q31, int32_t x) {
     int64_t y = (int64_t)x - (f->mean_q63 >> 32);

@@ -60,14 +60,20 @@ typedef struct {
     uint64_t weight_sum_limit;   /* bound of sum |w| in LSB, at most 2^31: below, the control filter cannot overflow */
 } hk_fxnlms_design_t;
 
-/** Warped FIR fitted by regularised least squares: an all-pass chain with coefficient lambda, K taps on it.
- *  See hk_warped_ls.h for the method. */
+/** Weights on an all-pass chain, taps[0] on its input. Value of a tap = q31 * 2^(exponent - 31). */
 typedef struct {
-    int32_t one_minus_lambda_q32; /* (1 - lambda) * 2^32, 0 < lambda < 1; at most 2^31 - 1 */
-    hk_fir_design_t secondary;    /* secondary path as weights of the same chain */
-    hk_fir_design_t prior;        /* start weights */
-    uint16_t equation_samples;    /* one equation every so many samples; a multiple of update_block */
-    uint16_t solve_samples;       /* one solve every so many samples; a multiple of equation_samples */
+    const int32_t *taps;
+    uint16_t n_taps;
+    uint8_t exponent; /* 0..15 */
+} hk_warped_design_t;
+
+/** Warped FIR fitted by regularised least squares: see hk_warped_ls.h for the method. */
+typedef struct {
+    int32_t one_minus_lambda_q32; /* (1 - lambda) * 2^32 of the chain's all-pass coefficient; below 2^31 */
+    hk_warped_design_t secondary; /* the secondary path on the same chain */
+    hk_warped_design_t prior;     /* start weights; sum |w| <= 1.0 before the exponent */
+    uint16_t equation_jobs;       /* one equation every so many update blocks */
+    uint16_t solve_jobs;          /* one solve every so many update blocks; a multiple of 4 * equation_jobs */
     float forget;                 /* covariance is multiplied by this per equation */
     float ridge;                  /* of the mean diagonal */
     float start_ridge;            /* added to ridge at start, fading ... */

@@ -39,12 +39,6 @@ static uint32_t at_rail(int32_t x) {
     return (hk_magnitude(x) >= RAIL) ? 1U : 0U;
 }
 
-/* Loss of the DC blocker, 1 - pole; a pole of 0 leaves the filter out. */
-static int32_t dc_loss(void) {
-    const int32_t pole = hk_design.dc_block_pole_q31;
-    return (pole <= 0) ? 0 : (INT32_MAX - pole) + 1;
-}
-
 void hk_audio_run(hk_audio_ear_t *audio, uint32_t ear, hk_audio_page_t *page, const hk_control_ops_t *ops,
                   hk_record_t *record, uint32_t at) {
     int32_t fixed[HK_CONFIG_BLOCK];
@@ -53,7 +47,7 @@ void hk_audio_run(hk_audio_ear_t *audio, uint32_t ear, hk_audio_page_t *page, co
     const int32_t *reference_in = page->in[ear][HK_AUDIO_IN_REFERENCE];
     const int32_t *error_in = page->in[ear][HK_AUDIO_IN_ERROR];
     int32_t *x = &record->reference[at];
-    const int32_t loss = dc_loss();
+    const int32_t loss = hk_dc_block_loss(hk_design.dc_block_pole_q31);
     uint32_t overload = 0U;
     for (uint32_t n = 0U; n < BLOCK; n++) {
         overload += at_rail(reference_in[n]) + at_rail(error_in[n]);
@@ -72,6 +66,7 @@ void hk_audio_run(hk_audio_ear_t *audio, uint32_t ear, hk_audio_page_t *page, co
         const int64_t sum = (int64_t)played + heard + page->in[ear][HK_AUDIO_IN_PROGRAMME][n];
         const int32_t out = hk_limiter_run(&audio->limiter, sum);
         page->out[ear][n] = out;
+        record->fixed[at + n] = fixed[n];
         record->anti[at + n] = anti;
         record->played[at + n] = hk_scale_q30(played, audio->limiter.gain_q30);
         record->other[at + n] = hk_saturate((int64_t)out - record->played[at + n]);

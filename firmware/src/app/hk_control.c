@@ -12,6 +12,14 @@ const hk_control_ops_t *hk_control_ops(void) {
     return &hk_fxnlms_ops;
 }
 
+#elif HK_CONFIG_ALGORITHM == HK_ALGORITHM_WARPED_LS
+
+#include "hk/hk_warped_ls.h" /* hk_warped_ls_ops */
+
+const hk_control_ops_t *hk_control_ops(void) {
+    return &hk_warped_ls_ops;
+}
+
 #elif HK_CONFIG_ALGORITHM == HK_ALGORITHM_NONE
 
 #include <string.h> /* memset */
@@ -47,7 +55,16 @@ static void stats(uint32_t ear, hk_control_stats_t *out) {
     memset(out, 0, sizeof *out);
 }
 
-static const hk_control_ops_t none = {"none", init, filter, nothing, nothing, hand_over, 0U, slice, stats};
+static const hk_control_ops_t none = {
+    .name = "none",
+    .init = init,
+    .filter = filter,
+    .commit = nothing,
+    .reset = nothing,
+    .hand_over = hand_over,
+    .slice = slice,
+    .stats = stats,
+};
 
 const hk_control_ops_t *hk_control_ops(void) {
     return &none;

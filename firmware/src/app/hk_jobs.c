@@ -7,11 +7,12 @@
  */
 #include "hk_jobs.h"
 
-#include "hk/hk_fixed.h"   /* hk_saturate, hk_square_q48 */
-#include "hk/hk_kernels.h" /* hk_kernel_secondary_run, HK_KERNEL_SLICE */
-#include "hk/hk_level.h"   /* hk_level_cdb */
-#include <stdatomic.h>     /* atomic_signal_fence */
-#include <string.h>        /* memmove, memset */
+#include "hk/hk_dc_block.h" /* hk_dc_block_run */
+#include "hk/hk_fixed.h"    /* hk_saturate, hk_square_q48 */
+#include "hk/hk_kernels.h"  /* hk_kernel_secondary_run, HK_KERNEL_SLICE */
+#include "hk/hk_level.h"    /* hk_level_cdb */
+#include <stdatomic.h>      /* atomic_signal_fence */
+#include <string.h>         /* memmove, memset */
 
 #define BLOCK       ((uint32_t)HK_CONFIG_UPDATE_BLOCK)
 #define MODEL_TAPS  ((uint32_t)HK_CONFIG_SECONDARY_TAPS)
@@ -31,6 +32,11 @@ typedef enum { JOB_IDLE, JOB_POSTED, JOB_DONE } job_state_t;
 typedef struct {
     int32_t played[HISTORY]; /* oldest first; ends with the job's block */
     int32_t other[HISTORY];
+    int32_t beside[HISTORY]; /* all that played less the fixed filter's part at full gain; only where wanted */
+    hk_dc_block_t played_dc;
+    hk_dc_block_t other_dc;
+    hk_dc_block_t beside_dc;
+    int32_t target;
     int32_t error[BLOCK]; /* for the controller */
     uint64_t with_anti;   /* sums of the watch's samples */
     uint64_t without_anti;
@@ -179,14 +185,26 @@ static int32_t through_model(const int32_t *newest) {
     return hk_saturate((sum >> 31) * (1LL << HK_CONFIG_SECONDARY_EXPONENT));
 }
 
-static void append(int32_t *history, const int32_t *block) {
+/* What played, as the DC blocker lets the error microphone hear it: left out, 5 % of a tone at 40 Hz would stay. */
+static void append(int32_t *history, hk_dc_block_t *dc, const int32_t *block) {
     memmove(history, &history[BLOCK], (HISTORY - BLOCK) * sizeof history[0]);
-    memcpy(&history[HISTORY - BLOCK], block, BLOCK * sizeof history[0]);
+    const int32_t loss = hk_dc_block_loss(hk_design.dc_block_pole_q31);
+    for (uint32_t n = 0U; n < BLOCK; n++) {
+        history[HISTORY - BLOCK + n] = hk_dc_block_run(dc, loss, block[n]);
+    }
 }
 
 static void begin(ear_t *s, const hk_record_t *record) {
-    append(s->played, record->played);
-    append(s->other, record->other);
+    append(s->played, &s->played_dc, record->played);
+    append(s->other, &s->other_dc, record->other);
+    if (ops->wants_target) {
+        int32_t beside[BLOCK];
+        for (uint32_t n = 0U; n < BLOCK; n++) {
+            beside[n] = hk_saturate((int64_t)record->played[n] + record->other[n] - record->fixed[n]);
+        }
+        append(s->beside, &s->beside_dc, beside);
+        s->target = hk_saturate((int64_t)record->error[BLOCK - 1U] - through_model(&s->beside[HISTORY - 1U]));
+    }
     s->with_anti = 0U;
     s->without_anti = 0U;
     if (!all_zero(record->other, BLOCK)) {
@@ -280,7 +298,9 @@ static void own_slice(ear_t *s, uint32_t ear, uint32_t index, const hk_record_t 
     if (index == 0U) {
         begin(s, record);
     }
-    make_error(s, ear, record, index * HK_KERNEL_SLICE);
+    if (ops->wants_error) {
+        make_error(s, ear, record, index * HK_KERNEL_SLICE);
+    }
     sample_watch(s, record, index * HK_KERNEL_SLICE);
 #endif
 }
@@ -298,7 +318,7 @@ bool hk_jobs_slice(void) {
     if (index < OWN_SLICES) {
         own_slice(s, ear, index, record);
     } else {
-        const hk_control_input_t input = {record->reference, s->error, s->adapt};
+        const hk_control_input_t input = {record->reference, s->error, s->target, s->adapt};
         ops->slice(ear, index - OWN_SLICES, &input);
     }
     jobs.index++;

@@ -224,7 +224,17 @@ static void stats(uint32_t ear, hk_control_stats_t *out) {
     out->out_of_bounds = s->active_clipped;
 }
 
-const hk_control_ops_t hk_fxnlms_ops = {"fxnlms",          init,  filter, commit, reset, hand_over,
-                                        SLICE_FINISH + 1U, slice, stats};
+const hk_control_ops_t hk_fxnlms_ops = {
+    .name = "fxnlms",
+    .wants_error = true,
+    .init = init,
+    .filter = filter,
+    .commit = commit,
+    .reset = reset,
+    .hand_over = hand_over,
+    .slices = SLICE_FINISH + 1U,
+    .slice = slice,
+    .stats = stats,
+};
 
 #endif /* HK_CONFIG_ALGORITHM */

@@ -1,0 +1,41 @@
+/**
+ * @file  hk_ldl.h
+ * @brief Solves a symmetric positive definite system of K equations in slices of bounded work.
+ *
+ * Method    A = L D L^T without square roots; lower triangles packed row by row. Sums run in a fixed order with four
+ *           partial sums, so every target gets the same bits (HK-DEV-10).
+ * Context   Background.
+ */
+#ifndef HK_LDL_H
+#define HK_LDL_H
+
+#include <stdbool.h> /* bool */
+#include <stdint.h>  /* uint32_t */
+
+#define HK_LDL_BUDGET 1024U /* products per slice, roughly */
+
+typedef enum { HK_LDL_IDLE, HK_LDL_FACTOR, HK_LDL_FORWARD, HK_LDL_BACK, HK_LDL_DONE, HK_LDL_REFUSED } hk_ldl_state_t;
+
+typedef struct {
+    hk_ldl_state_t state;
+    uint32_t n;
+    uint32_t row;
+    uint32_t column;
+    float *a;        /* n (n + 1) / 2: the matrix, becomes L */
+    float *x;        /* n: the right side, becomes the solution */
+    float *row_work; /* n: the row under way, not yet divided by the pivots */
+    float *pivot;    /* n: 1 / D */
+} hk_ldl_t;
+
+/** Where row i of a packed lower triangle starts. */
+static inline uint32_t hk_ldl_row(uint32_t i) {
+    return i * (i + 1U) / 2U;
+}
+
+/** Begin: a and x are filled. */
+void hk_ldl_start(hk_ldl_t *ldl);
+
+/** One slice of work. Ends in HK_LDL_DONE, or HK_LDL_REFUSED when a pivot is not positive. */
+void hk_ldl_step(hk_ldl_t *ldl);
+
+#endif /* HK_LDL_H */

@@ -1,0 +1,367 @@
+/**
+ * @file  hk_warped_ls.c
+ * @brief Warped FIR by recursive regularised least squares.
+ */
+#include "hk/hk_warped_ls.h"
+
+#include "hk_config.h"
+#if HK_CONFIG_ALGORITHM == HK_ALGORITHM_WARPED_LS
+
+#include "hk/hk_fixed.h" /* hk_saturate */
+#include "hk_ldl.h"
+#include "hk_warped_chain.h"
+#include <string.h> /* memcpy, memset */
+
+#define TAPS     ((uint32_t)HK_CONFIG_WARPED_TAPS)
+#define MODEL    ((uint32_t)HK_CONFIG_WARPED_SECONDARY_TAPS)
+#define SECTIONS (TAPS + MODEL - 1U)
+#define PACKED   (TAPS * (TAPS + 1U) / 2U)
+#define BATCH    4U
+
+/* Slices of one job. */
+#define SLICE_COLLECT 0U
+#define SLICE_COPY    1U
+#define SLICE_UPDATE  2U
+#define N_UPDATE      4U /* of a quarter of the rows each job */
+#define SLICE_SOLVE   (SLICE_UPDATE + N_UPDATE)
+#define N_SOLVE       3U
+#define SLICE_FADE    (SLICE_SOLVE + N_SOLVE)
+#define N_SLICES      (SLICE_FADE + 1U)
+
+#define MAX_EXPONENT 10   /* sum |w| up to 1024: over-ear fits with a leak reach 19 per weight */
+#define SHIFT        26   /* 31 - HK_WARPED_GUARD_BITS: dot product to samples, before the exponent */
+#define FLOOR_RIDGE  1.0F /* LSB^2: keeps a covariance of nothing solvable */
+
+_Static_assert(HK_CONFIG_WARPED_TAPS % 4 == 0 && HK_CONFIG_WARPED_TAPS >= 4, "the dot product takes four at a time");
+_Static_assert(HK_CONFIG_WARPED_SECONDARY_TAPS % 4 == 0 && HK_CONFIG_WARPED_SECONDARY_TAPS >= 4, "the same");
+_Static_assert(HK_CONFIG_SECONDARY_TAPS > 0, "warped_ls needs an error microphone and a secondary-path model");
+_Static_assert(31U - HK_WARPED_GUARD_BITS == SHIFT, "one scaling");
+
+typedef struct {
+    int32_t w[TAPS];
+    int32_t exponent;
+} bank_t;
+
+typedef struct {
+    float r[BATCH][TAPS];
+    float target[BATCH];
+} batch_t;
+
+typedef struct {
+    /* Interrupt. */
+    int32_t chain[SECTIONS];
+    const bank_t *active;
+    int32_t snapshot[SECTIONS]; /* written while no job is under way */
+    bool restart;               /* weights were reset: the job starts afresh */
+    /* Background. */
+    bank_t bank[2];
+    bank_t *next;
+    bool ready; /* next waits for commit */
+    batch_t batch[2];
+    uint32_t filling; /* batch being collected; the other is being entered */
+    uint32_t phase;   /* equations in it */
+    bool entering;    /* the other batch is full */
+    bool collected;   /* an equation came in this job */
+    uint32_t wait;    /* jobs until the next equation */
+    uint32_t until_solve;
+    float covariance[PACKED];
+    float right[TAPS];
+    float from[TAPS]; /* fade */
+    float to[TAPS];
+    uint32_t fade;     /* jobs of it gone; solve_jobs: done */
+    float extra_ridge; /* of the start, fading */
+    float norm;
+    uint32_t updates;
+    uint32_t refused;
+    bool last_refused;
+} ear_t;
+
+static const hk_warped_ls_design_t *design;
+static ear_t ears[HK_CONFIG_EARS];
+static bank_t prior;
+static float regressor_scale;                /* regressors and targets in LSB of a sample */
+static float forget_batch;                   /* forget^BATCH */
+static uint32_t rows[BATCH * N_UPDATE + 1U]; /* row groups of equal area */
+
+/* One factorisation at a time: the ears take turns. */
+static struct {
+    hk_ldl_t ldl;
+    uint32_t owner; /* ear, or HK_CONFIG_EARS: free */
+    float a[PACKED];
+    float x[TAPS];
+    float row_work[TAPS];
+    float pivot[TAPS];
+} solver;
+
+static float weight_of(const hk_warped_design_t *d, uint32_t k) {
+    return (float)d->taps[k] * (float)(1UL << d->exponent) * (1.0F / 2147483648.0F);
+}
+
+static void start_afresh(ear_t *s, uint32_t ear) {
+    memset(s->batch, 0, sizeof s->batch);
+    memset(s->covariance, 0, sizeof s->covariance);
+    memset(s->right, 0, sizeof s->right);
+    s->filling = 0U;
+    s->phase = 0U;
+    s->entering = false;
+    s->wait = 0U;
+    s->until_solve = design->solve_jobs + ear * (design->solve_jobs / HK_CONFIG_EARS);
+    for (uint32_t k = 0U; k < TAPS; k++) {
+        s->from[k] = weight_of(&design->prior, k);
+        s->to[k] = s->from[k];
+    }
+    s->fade = design->solve_jobs;
+    s->extra_ridge = design->start_ridge;
+    s->last_refused = false;
+    if (solver.owner == ear) {
+        solver.owner = HK_CONFIG_EARS;
+    }
+}
+
+static hk_status_t check(const hk_design_t *headset) {
+    const hk_warped_ls_design_t *d = &headset->warped_ls;
+    if (d->secondary.n_taps != MODEL || d->prior.n_taps != TAPS || d->secondary.taps == 0 || d->prior.taps == 0) {
+        return HK_ERR_ABI;
+    }
+    const bool in_range = d->one_minus_lambda_q32 > 0 && d->equation_jobs > 0U &&
+                          d->solve_jobs >= BATCH * d->equation_jobs && d->forget > 0.0F && d->forget < 1.0F &&
+                          d->ridge > 0.0F && d->start_ridge >= 0.0F && d->start_fade >= 0.0F && d->start_fade < 1.0F &&
+                          d->prior.exponent <= MAX_EXPONENT;
+    return in_range ? HK_OK : HK_ERR_RANGE;
+}
+
+static hk_status_t init(const hk_design_t *headset) {
+    const hk_status_t status = check(headset);
+    if (status != HK_OK) {
+        return status;
+    }
+    design = &headset->warped_ls;
+    memset(ears, 0, sizeof ears);
+    memset(&solver, 0, sizeof solver);
+    solver.owner = HK_CONFIG_EARS;
+    solver.ldl.n = TAPS;
+    solver.ldl.a = solver.a;
+    solver.ldl.x = solver.x;
+    solver.ldl.row_work = solver.row_work;
+    solver.ldl.pivot = solver.pivot;
+    memcpy(prior.w, design->prior.taps, sizeof prior.w);
+    prior.exponent = design->prior.exponent;
+    regressor_scale = (float)(1UL << design->secondary.exponent) * (1.0F / (float)(1UL << SHIFT));
+    forget_batch = design->forget * design->forget * design->forget * design->forget;
+    uint32_t row = 0U;
+    for (uint32_t group = 0U; group < BATCH * N_UPDATE; group++) {
+        rows[group] = row;
+        while (row < TAPS && hk_ldl_row(row) * BATCH * N_UPDATE < (group + 1U) * PACKED) {
+            row++;
+        }
+    }
+    rows[BATCH * N_UPDATE] = TAPS;
+    for (uint32_t i = 0U; i < HK_CONFIG_EARS; i++) {
+        ears[i].active = &prior;
+        start_afresh(&ears[i], i);
+    }
+    return HK_OK;
+}
+
+/* ---- interrupt --------------------------------------------------------------------------------------------------- */
+
+static void filter(uint32_t ear, const int32_t *x, int32_t *y) {
+    ear_t *s = &ears[ear];
+    for (uint32_t n = 0U; n < HK_CONFIG_BLOCK; n++) {
+        hk_warped_chain_step(s->chain, SECTIONS, design->one_minus_lambda_q32, x[n] >> HK_WARPED_GUARD_BITS);
+        y[n] = hk_saturate(hk_warped_chain_dot(s->chain, s->active->w, TAPS) >> (SHIFT - s->active->exponent));
+    }
+}
+
+static void commit(uint32_t ear) {
+    ear_t *s = &ears[ear];
+    if (s->ready) {
+        s->active = s->next;
+        s->ready = false;
+        s->updates++;
+    }
+}
+
+static void reset(uint32_t ear) {
+    ears[ear].active = &prior;
+    ears[ear].ready = false;
+    ears[ear].restart = true;
+}
+
+static void hand_over(uint32_t ear, bool gap) {
+    (void)gap; /* the chain lives in the interrupt and misses nothing */
+    memcpy(ears[ear].snapshot, ears[ear].chain, sizeof ears[ear].snapshot);
+}
+
+/* ---- background -------------------------------------------------------------------------------------------------- */
+
+/* Take an equation when one is due. */
+static void collect(ear_t *s, uint32_t ear, const hk_control_input_t *input) {
+    if (s->restart) {
+        s->restart = false;
+        start_afresh(s, ear);
+    }
+    s->collected = false;
+    if (!input->adapt) {
+        return;
+    }
+    s->until_solve -= (s->until_solve > 0U) ? 1U : 0U;
+    if (s->wait > 0U) {
+        s->wait--;
+        return;
+    }
+    s->wait = design->equation_jobs - 1U;
+    if (s->phase == BATCH) {
+        s->phase = 0U;
+        s->filling ^= 1U;
+        s->entering = true;
+    }
+    const int32_t *model = design->secondary.taps;
+    batch_t *batch = &s->batch[s->filling];
+    for (uint32_t k = 0U; k < TAPS; k++) {
+        batch->r[s->phase][k] = (float)hk_warped_chain_dot(&s->snapshot[k], model, MODEL) * regressor_scale;
+    }
+    batch->target[s->phase] = (float)input->target;
+    s->phase++;
+    s->collected = true;
+}
+
+/* Start a factorisation when one is due, the covariance holds whole batches only, and the solver is free. */
+static void copy(ear_t *s, uint32_t ear) {
+    if (s->until_solve > 0U || solver.owner != HK_CONFIG_EARS || !s->collected || s->phase != 1U) {
+        return;
+    }
+    float trace = 0.0F;
+    for (uint32_t i = 0U; i < TAPS; i++) {
+        trace += s->covariance[hk_ldl_row(i) + i];
+    }
+    const float ridge = (design->ridge + s->extra_ridge) * trace * (1.0F / (float)TAPS) + FLOOR_RIDGE;
+    memcpy(solver.a, s->covariance, sizeof solver.a);
+    for (uint32_t i = 0U; i < TAPS; i++) {
+        solver.a[hk_ldl_row(i) + i] += ridge;
+        solver.x[i] = -s->right[i];
+    }
+    s->until_solve = design->solve_jobs;
+    s->extra_ridge *= design->start_fade;
+    solver.owner = ear;
+    hk_ldl_start(&solver.ldl);
+}
+
+/* Enter four equations into some rows. */
+static void enter(ear_t *s, uint32_t first, uint32_t end) {
+    const batch_t *b = &s->batch[s->filling ^ 1U];
+    for (uint32_t i = first; i < end; i++) {
+        float *row = &s->covariance[hk_ldl_row(i)];
+        const float r0 = b->r[0][i];
+        const float r1 = b->r[1][i];
+        const float r2 = b->r[2][i];
+        const float r3 = b->r[3][i];
+        for (uint32_t j = 0U; j <= i; j++) {
+            row[j] = forget_batch * row[j] + r0 * b->r[0][j] + r1 * b->r[1][j] + r2 * b->r[2][j] + r3 * b->r[3][j];
+        }
+        s->right[i] =
+            forget_batch * s->right[i] + r0 * b->target[0] + r1 * b->target[1] + r2 * b->target[2] + r3 * b->target[3];
+    }
+}
+
+static void enter_slice(ear_t *s, uint32_t index) {
+    if (s->collected && s->entering) {
+        const uint32_t group = (s->phase - 1U) * N_UPDATE + index;
+        enter(s, rows[group], rows[group + 1U]);
+    }
+}
+
+static void solve(ear_t *s, uint32_t ear) {
+    if (solver.owner != ear) {
+        return;
+    }
+    hk_ldl_step(&solver.ldl);
+    if (solver.ldl.state == HK_LDL_DONE) {
+        const float part = (float)s->fade / (float)design->solve_jobs;
+        for (uint32_t k = 0U; k < TAPS; k++) {
+            s->from[k] += (s->to[k] - s->from[k]) * part;
+            s->to[k] = solver.x[k];
+        }
+        s->fade = 0U;
+        solver.owner = HK_CONFIG_EARS;
+    } else if (solver.ldl.state == HK_LDL_REFUSED) {
+        s->refused++;
+        solver.owner = HK_CONFIG_EARS;
+    }
+}
+
+/* Move the weights on towards the last solution, and make them integers with the least exponent that fits. */
+static void fade(ear_t *s) {
+    if (s->fade >= design->solve_jobs) {
+        return;
+    }
+    s->fade++;
+    const float part = (float)s->fade / (float)design->solve_jobs;
+    float w[TAPS];
+    float sum = 0.0F;
+    float norm = 0.0F;
+    for (uint32_t k = 0U; k < TAPS; k++) {
+        w[k] = s->from[k] + (s->to[k] - s->from[k]) * part;
+        sum += (w[k] < 0.0F) ? -w[k] : w[k];
+        norm += w[k] * w[k];
+    }
+    int32_t exponent = 0;
+    float scale = 2147483648.0F;
+    while (exponent < MAX_EXPONENT && !(sum * scale < 2147480000.0F)) {
+        exponent++;
+        scale *= 0.5F;
+    }
+    s->last_refused = !(sum * scale < 2147480000.0F); /* too large, or not a number */
+    if (s->last_refused) {
+        s->refused++;
+        s->fade = design->solve_jobs;
+        memcpy(s->to, s->from, sizeof s->to);
+        return;
+    }
+    bank_t *next = (s->active == &s->bank[0]) ? &s->bank[1] : &s->bank[0];
+    for (uint32_t k = 0U; k < TAPS; k++) {
+        next->w[k] = (int32_t)(w[k] * scale);
+    }
+    next->exponent = exponent;
+    s->norm = norm;
+    s->next = next;
+    s->ready = true;
+}
+
+static void slice(uint32_t ear, uint32_t index, const hk_control_input_t *input) {
+    ear_t *s = &ears[ear];
+    if (index == SLICE_COLLECT) {
+        collect(s, ear, input);
+    } else if (index == SLICE_COPY) {
+        copy(s, ear);
+    } else if (index < SLICE_SOLVE) {
+        enter_slice(s, index - SLICE_UPDATE);
+    } else if (index < SLICE_FADE) {
+        solve(s, ear);
+    } else {
+        fade(s);
+    }
+}
+
+static void stats(uint32_t ear, hk_control_stats_t *out) {
+    const ear_t *s = &ears[ear];
+    out->weight_norm = (uint64_t)(s->norm * 4294967296.0F);
+    out->updates = s->updates;
+    out->clipped = s->refused;
+    out->out_of_bounds = s->last_refused;
+}
+
+const hk_control_ops_t hk_warped_ls_ops = {
+    .name = "warped_ls",
+    .wants_target = true,
+    .init = init,
+    .filter = filter,
+    .commit = commit,
+    .reset = reset,
+    .hand_over = hand_over,
+    .slices = N_SLICES,
+    .slice = slice,
+    .stats = stats,
+};
+
+#endif /* HK_CONFIG_ALGORITHM */
