@@ -93,7 +93,7 @@ class _Rings:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Sections ``first`` to ``last`` (exclusive) with the pointers at section ``base``; ``weighted``: in the product."""
+    """Sections ``first`` to ``last`` (exclusive), pointers at section ``base``; ``weighted``: in the dot product."""
 
     first: int
     last: int

@@ -1,8 +1,10 @@
 """Build the bench's program for a core or for the host, run it, and read what it printed and executed."""
 
+import hashlib
 import subprocess
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
@@ -77,17 +79,18 @@ def run_bench(core: str, cases: Sequence[Case], *, samples: int, regions: int, t
     Raises:
         BenchError: Build or run failed, or the run has no end marker.
     """
-    folder = build_dir() / "kernelbench" / core
-    folder.mkdir(parents=True, exist_ok=True)
     is_host = core == "host"
-    (folder / "cases.c").write_text(program_text(core, cases, samples=samples, regions=0 if is_host else regions))
-    files = [folder / "cases.c", _GUEST / "bench_main.c", _GUEST / "bench_port.c"]
-    program = _build(board_of(core), folder, files, helium=core == "cortex-m55")
-    trace_file = folder / "trace.json" if traced and regions and not is_host else None
-    output = _execute([str(program)] if is_host else _qemu(board_of(core), program, trace_file))
-    checks, found = _parse(output)
-    trace = read_trace(trace_file) if trace_file else None
-    return Run(checks, found, None if is_host else program, trace)
+    text = program_text(core, cases, samples=samples, regions=0 if is_host else regions)
+    files = [_GUEST / "bench_main.c", _GUEST / "bench_port.c"]
+    program = _build(board_of(core), text, files, helium=core == "cortex-m55")
+    if is_host:
+        return Run(*_parse(_execute([str(program)])), None, None)
+    if not (traced and regions):
+        return Run(*_parse(_execute(_qemu(board_of(core), program, None))), program, None)
+    with tempfile.TemporaryDirectory(dir=program.parent) as folder:  # another bench may be running the same program
+        trace_file = Path(folder, "trace.json")
+        output = _execute(_qemu(board_of(core), program, trace_file))
+        return Run(*_parse(output), program, read_trace(trace_file))
 
 
 def library_defects() -> tuple[tuple[str, ...], ...]:
@@ -96,32 +99,40 @@ def library_defects() -> tuple[tuple[str, ...], ...]:
     Raises:
         BenchError: Build or run failed.
     """
-    folder = build_dir() / "kernelbench" / "defects"
-    folder.mkdir(parents=True, exist_ok=True)
-    program = _build(board_of("host"), folder, [_GUEST / "library_defects.c"], helium=False)
+    program = _build(board_of("host"), "", [_GUEST / "library_defects.c"], helium=False)
     lines = _execute([str(program)]).splitlines()
     return tuple(tuple(line.split()) for line in lines if line and line != "end")
 
 
-def _build(board: Board, folder: Path, files: Sequence[Path], *, helium: bool) -> Path:
+def _build(board: Board, text: str, files: Sequence[Path], *, helium: bool) -> Path:
+    """Compile generated text and fixed files, unless the very same has been compiled before."""
     root = project_root()
     sources = require_sources()
     tools = "" if board.is_host else build_plan.CROSS_PREFIX
     if helium:
         flags = tuple(flag.replace("+nomve", "") for flag in board.cpu_flags)
-        board = Board(
-            name=f"{board.name}_helium", core=f"{board.core}-helium", port=board.port, cpu_flags=flags,
-            macros=board.macros, memory=board.memory, machine=board.machine, shared_memory=board.shared_memory,
-        )  # fmt: skip
+        board = replace(board, name=f"{board.name}_helium", core=f"{board.core}-helium", cpu_flags=flags)
     try:
         archive = third_party_archive(root, board, sources, tools)
     except (CompileError, FileNotFoundError) as err:
         raise BenchError(f"CMSIS-DSP does not build for {board.core}: {err}; run `make setup`") from err
+    options = [flag for flag in build_plan.compile_flags(root, board) if flag not in {"-fPIC", "-Werror"}]
+    options += [f"-I{path}" for path in (_GUEST, *build_plan.third_party_includes(root, board, sources))]
+    link = [] if board.is_host else build_plan.link_flags(root, board)
+    digest = hashlib.sha256("\0".join([text, str(archive), *options, *link]).encode())
+    for path in (*files, _GUEST / "bench_guest.h"):
+        digest.update(path.read_bytes())
+    folder = build_dir() / "kernelbench" / f"{board.core}-{digest.hexdigest()[:12]}"
     program = folder / ("bench" if board.is_host else "bench.elf")
-    includes = [f"-I{path}" for path in (_GUEST, *build_plan.third_party_includes(root, board, sources))]
-    flags_all = [flag for flag in build_plan.compile_flags(root, board) if flag not in {"-fPIC", "-Werror"}]
-    link = [] if board.is_host else [*build_plan.link_flags(root, board), "-lm"]
-    _compile([f"{tools}gcc", *flags_all, *includes, *map(str, files), str(archive), *link, "-lm", "-o", str(program)])
+    if not program.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            cases, target = Path(work, "cases.c"), Path(work, program.name)
+            cases.write_text(text)
+            inputs = [*([str(cases)] if text else []), *map(str, files), str(archive)]
+            _compile([f"{tools}gcc", *options, *inputs, *link, "-lm", "-o", str(target)])
+            cases.replace(folder / cases.name)
+            target.replace(program)  # whole or not at all
     return program
 
 
@@ -137,7 +148,6 @@ def _qemu(board: Board, program: Path, trace_file: Path | None) -> list[str]:
     command += ["-display", "none", "-monitor", "none", "-serial", "none", "-nodefaults"]
     command += ["-semihosting-config", "enable=on,target=native"]
     if trace_file is not None:
-        trace_file.unlink(missing_ok=True)
         begin, end = _symbols(program, ("mark_begin", "mark_end"))
         command += ["-plugin", f"{plugin_library()},begin={begin},end={end},trace={trace_file}"]
     return command
