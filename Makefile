@@ -34,7 +34,7 @@ check: setup ## static checks: ruff, mypy, generated files, clang-format, cppche
 	$(PY)/hushkit generate --check
 	$(PY)/clang-format --dry-run --Werror $(C_FILES)
 	$(PY)/cppcheck --quiet --std=c11 --enable=warning,style,performance,portability --inline-suppr \
-	    --suppressions-list=firmware/cppcheck.txt --error-exitcode=1 -Ifirmware/include firmware/src
+	    --suppressions-list=firmware/cppcheck.txt --error-exitcode=1 -Ifirmware/include -Ifirmware/generated/flagship-m7 -Ifirmware/generated/wire firmware/src
 
 bench: setup ## benchmarks with peers side by side
 
