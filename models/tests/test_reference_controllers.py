@@ -50,7 +50,7 @@ def test_leaky_lms_settles_at_the_biased_solution() -> None:
     controller.run(_known_plant(identity))
 
     share = 1 - leak / (mu * power + leak)
-    # Gradient noise: variance mu * noise power / 2 per weight with the leak's extra error of 3 % of d: 1e-3 rms; 5 sigma.
+    # Gradient noise: a variance of mu / 2 times the error's power (the leak leaves 3 % of d): 1e-3 rms; 5 sigma.
     np.testing.assert_allclose(controller.weights, -share * TRUTH, atol=5e-3)
 
 

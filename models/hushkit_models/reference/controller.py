@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hushkit_models.reference.plant import Plant
-from hushkit_models.reference.ring import push
+from hushkit_models.reference.ring import dot, push
 
 Vector = NDArray[np.float64]
 
@@ -93,6 +93,16 @@ class Controller(ABC):
         if self._samples % self.interval == 0:
             self.background(self._samples)
 
+    def compile(self) -> None:
+        """Compile what :meth:`run` needs, so that its time can be measured; run does so itself otherwise."""
+        nothing = np.zeros(0)
+        steady = np.zeros(1, dtype=np.int64)
+        loop = _closed_loop(*self.functions())
+        loop(
+            self.state, 0, nothing, nothing, steady, np.zeros((1, 1)), np.zeros((1, 0)), nothing, np.zeros(2), steady,
+            nothing, nothing,
+        )  # fmt: skip
+
     def run(self, plant: Plant, *, feedback_model: Vector | None = None) -> Run:
         """Close the loop over a whole scenario.
 
@@ -159,15 +169,11 @@ def _closed_loop(speak: Callable[..., Any], learn: Callable[..., Any]) -> Callab
             while segment + 1 < starts.size and starts[segment + 1] <= first + i:
                 segment += 1
             x = reference[i]
-            for k in range(1, feedback.shape[1]):
-                x += feedback[segment, k] * history[newest + k - 1]
-            for k in range(1, feedback_model.size):
-                x -= feedback_model[k] * history[newest + k - 1]
+            # Tap 0 is skipped: the newest sample in the history is the previous output.
+            x += dot(feedback[segment, 1:], history, newest) - dot(feedback_model[1:], history, newest)
             y = min(1.0, max(-1.0, speak(state, x)))
             newest = push(history, newest, y)
-            e = disturbance[i]
-            for k in range(secondary.shape[1]):
-                e += secondary[segment, k] * history[newest + k]
+            e = disturbance[i] + dot(secondary[segment], history, newest)
             learn(state, e, y)
             error[i] = e
             output[i] = y

@@ -101,8 +101,10 @@ def _adapt(state: HybridState, e: float, u: float) -> None:
     else:
         _mix_by_rate(settings, state.mix, e)
     gain = settings[STEP] * e_long / (settings[REGULARISATION] + state.power[0])
-    for k in range(state.long.size):
-        state.long[k] -= gain * state.r[at[1] + k]
+    weights = state.long
+    r = state.r[at[1] : at[1] + weights.size]
+    for k in range(weights.size):
+        weights[k] -= gain * r[k]
     rls_update(state.core, state.r, at[1], e_short)
 
 

@@ -72,9 +72,10 @@ def _adapt(state: LmsState, e: float, u: float) -> None:
     if settings[NORMALISED] > 0.0:
         mu /= settings[REGULARISATION] + state.power[0]
     keep, gain = 1.0 - settings[LEAK], mu * e
-    weights, r, start = state.weights, state.r, at[1]
+    weights = state.weights
+    r = state.r[at[1] : at[1] + weights.size]
     for k in range(weights.size):
-        weights[k] = keep * weights[k] - gain * r[start + k]
+        weights[k] = keep * weights[k] - gain * r[k]
 
 
 class Lms(Controller):

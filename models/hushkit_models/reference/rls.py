@@ -70,17 +70,13 @@ def _restart(core: RlsCore) -> None:
 
 # Without fastmath: reassociation is what the factored form is there to survive, not to provoke.
 @numba.njit(fastmath=False)
-def _gain_factored(core: RlsCore, r: Vector, at: int) -> None:
+def _gain_factored(core: RlsCore, r: Vector) -> None:
     """Bierman's update; leaves the gain in scratch row 0."""
     n = core.weights.size
     forget = core.settings[FORGETTING]
     gain, f = core.scratch[0], core.scratch[1]
     for j in range(n):
-        total = r[at + j]
-        column = core.factor[j]
-        for i in range(j):
-            total += column[i] * r[at + i]
-        f[j] = total
+        f[j] = r[j] + dot(core.factor[j, :j], r, 0)
     alpha = forget
     for j in range(n):
         v = core.diagonal[j] * f[j]
@@ -99,19 +95,15 @@ def _gain_factored(core: RlsCore, r: Vector, at: int) -> None:
 
 
 @numba.njit(fastmath=False)
-def _gain_conventional(core: RlsCore, r: Vector, at: int) -> None:
+def _gain_conventional(core: RlsCore, r: Vector) -> None:
     """Textbook update of P; leaves the gain in scratch row 0."""
     n = core.weights.size
     forget = core.settings[FORGETTING]
     gain, pr = core.scratch[0], core.scratch[1]
     alpha = forget
     for j in range(n):
-        total = 0.0
-        row = core.factor[j]
-        for i in range(n):
-            total += row[i] * r[at + i]
-        pr[j] = total
-        alpha += total * r[at + j]
+        pr[j] = dot(core.factor[j], r, 0)
+        alpha += pr[j] * r[j]
     for j in range(n):
         gain[j] = pr[j] / alpha
     for j in range(n):
@@ -132,11 +124,12 @@ def rls_update(core: RlsCore, r: Vector, at: int, e: float) -> None:
         e: A-priori error ``d + w.r``.
     """
     watch, settings = core.watch, core.settings
+    line = r[at : at + core.weights.size]
     watch[AGE] += 1.0
     if settings[FACTORED] > 0.0:
-        _gain_factored(core, r, at)
+        _gain_factored(core, line)
     else:
-        _gain_conventional(core, r, at)
+        _gain_conventional(core, line)
     gain = core.scratch[0]
     for k in range(core.weights.size):
         core.weights[k] -= gain[k] * e
