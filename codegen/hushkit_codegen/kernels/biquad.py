@@ -64,7 +64,8 @@ def biquad(name: str, core: str, cascade: Cascade) -> Kernel:
         raise DesignError(f"{name}: {cascade}, expected 1..{MAX_SECTIONS} sections, block 1, 4 or 8, post_shift 0..7")
     if core not in {"cortex-m4", "cortex-m33", "cortex-m7"}:
         raise DesignError(f"{name}: no assembly order for {core}; expected cortex-m4, cortex-m33 or cortex-m7")
-    steps, schedule = _single_sample(cascade), "sections in a row, histories handed on in registers"
+    row = _single_sample_ahead if core == "cortex-m7" else _single_sample
+    steps, schedule = row(cascade), "sections in a row, histories handed on in registers"
     if cascade.block > 1 and core == "cortex-m7":
         steps, schedule = _block_two_accumulators(cascade), "loop over sections, block unrolled, two accumulators"
     elif cascade.block > 1:
@@ -90,9 +91,8 @@ def _output(cascade: Cascade, low: str, high: str, y: str) -> list[Op]:
     ]
 
 
-def _products(cascade: Cascade, low: str, high: str, pairs: list[tuple[str, str]], *, fresh: bool) -> list[Op]:
+def _products(low: str, high: str, pairs: list[tuple[str, str]], *, fresh: bool) -> list[Op]:
     """Multiply pairs into (low, high); the first one starts the sum unless a fraction does."""
-    del cascade
     first = "smull" if fresh else "smlal"
     return [mac(first if k == 0 else "smlal", (low, high), tap, value) for k, (tap, value) in enumerate(pairs)]
 
@@ -118,11 +118,55 @@ def _single_sample(cascade: Cascade) -> list[Op | Loop]:
             steps.append(alu("mov", f"{high}, #0"))
         steps += [store(x, "r1", place), store(past[0], "r1", place + 4)]
         pairs = [(_TAPS[1], past[0]), (_TAPS[2], past[1]), (_TAPS[3], own[0]), (_TAPS[4], own[1]), (_TAPS[0], x)]
-        steps += _products(cascade, low, high, pairs, fresh=not cascade.saves_fraction)
+        steps += _products(low, high, pairs, fresh=not cascade.saves_fraction)
         steps += _output(cascade, low, high, x)
         if cascade.saves_fraction:
             steps.append(alu("ubfx", f"{low}, {low}, #0, #{cascade.shift}"))
             steps.append(store(low, "r1", place + 8))
+        past, own = own, past
+    end = cascade.sections * stride
+    steps += [
+        store(x, "r1", end),
+        store(past[0], "r1", end + 4),
+        control("pop", "{r3}"),
+        store(x, "r3"),
+        control("pop", "{r4-r11, pc}"),
+    ]
+    return steps
+
+
+def _single_sample_ahead(cascade: Cascade) -> list[Op | Loop]:
+    """As `_single_sample`, with the next section's loads in the latency of this one's sum (Cortex-M7)."""
+    stride = 4 * cascade.stride
+    low, high, x = "r2", "r3", "r9"
+    past, own = ("r10", "r11"), ("r12", "lr")
+    saves = cascade.saves_fraction
+    steps: list[Op | Loop] = [
+        control("push", "{r3-r11, lr}", "y stays on the stack"),
+        load(x, "r2"),
+        load(past[0], "r1"),
+        load(past[1], "r1", 4),
+        load_many(_TAPS, "r0", update=True, note="section 0"),
+        load(own[0], "r1", stride),
+        load(own[1], "r1", stride + 4),
+    ]
+    steps += [load(low, "r1", 8, note="fraction"), alu("mov", f"{high}, #0")] if saves else []
+    for section in range(cascade.sections):
+        place = section * stride
+        more = section + 1 < cascade.sections
+        after = place + 2 * stride
+        pairs = [(_TAPS[1], past[0]), (_TAPS[2], past[1]), (_TAPS[3], own[0]), (_TAPS[4], own[1]), (_TAPS[0], x)]
+        steps += _products(low, high, pairs, fresh=not saves)
+        steps += [load(past[1], "r1", after + 4)] if more else []
+        steps.append(store(past[0], "r1", place + 4))
+        if more:
+            steps += [load(past[0], "r1", after), load_many(_TAPS, "r0", update=True, note=f"section {section + 1}")]
+        shift_up, join = _output(cascade, low, high, x)
+        steps += [store(x, "r1", place), shift_up, join]
+        if saves:
+            steps += [alu("mov", f"{high}, #0")] if more else []
+            steps += [alu("ubfx", f"{low}, {low}, #0, #{cascade.shift}"), store(low, "r1", place + 8)]
+            steps += [load(low, "r1", place + stride + 8, note="fraction")] if more else []
         past, own = own, past
     end = cascade.sections * stride
     steps += [
@@ -171,7 +215,7 @@ def _block_one_accumulator(cascade: Cascade) -> list[Op | Loop]:
             (_TAPS[0], x_ring[n % 4]),
             (_TAPS[3], y_ring[(n - 1) % 2]),
         ]
-        body += _products(cascade, low, high, pairs, fresh=not cascade.saves_fraction)
+        body += _products(low, high, pairs, fresh=not cascade.saves_fraction)
         if n:  # stored here, the previous output covers the multiplier's latency
             body.append(store(y_ring[(n - 1) % 2], buffer, 4 * (n - 1)))
         body += _output(cascade, low, high, y_ring[n % 2])
@@ -270,7 +314,6 @@ def _sample_two_accumulators(
     if n == cascade.block:
         return [*output, *saved, *write]
     products = _products(
-        cascade,
         low,
         high,
         [

@@ -118,9 +118,9 @@ def _build(board: Board, text: str, files: Sequence[Path], *, helium: bool) -> P
         raise BenchError(f"CMSIS-DSP does not build for {board.core}: {err}; run `make setup`") from err
     options = [flag for flag in build_plan.compile_flags(root, board) if flag not in {"-fPIC", "-Werror"}]
     options += [f"-I{path}" for path in (_GUEST, *build_plan.third_party_includes(root, board, sources))]
-    link = [] if board.is_host else build_plan.link_flags(root, board)
+    link = [] if board.is_host else _link_flags(board)
     digest = hashlib.sha256("\0".join([text, str(archive), *options, *link]).encode())
-    for path in (*files, _GUEST / "bench_guest.h"):
+    for path in (*files, _GUEST / "bench_guest.h", _GUEST / "bench.ld"):
         digest.update(path.read_bytes())
     folder = build_dir() / "kernelbench" / f"{board.core}-{digest.hexdigest()[:12]}"
     program = folder / ("bench" if board.is_host else "bench.elf")
@@ -134,6 +134,13 @@ def _build(board: Board, text: str, files: Sequence[Path], *, helium: bool) -> P
             cases.replace(folder / cases.name)
             target.replace(program)  # whole or not at all
     return program
+
+
+def _link_flags(board: Board) -> list[str]:
+    """Flags of the bench's own layout: no image header, no stack guard."""
+    symbols = (f"-Wl,--defsym={name}={value:#x}" for name, value in board.memory.items())
+    script = f"-Wl,-T,{_GUEST / 'bench.ld'}"
+    return [*board.cpu_flags, "-nostartfiles", "--specs=nano.specs", *symbols, script, "-Wl,--gc-sections"]
 
 
 def _compile(command: list[str]) -> None:

@@ -14,8 +14,8 @@ __attribute__((noinline)) void mark_end(void) {
 
 #if defined(__arm__)
 
-extern uint32_t hk_data_start[], hk_data_end[], hk_bss_start[], hk_bss_end[], hk_stack_top[];
-extern const uint32_t hk_data_load[];
+extern uint32_t bench_data_start[], bench_data_end[], bench_bss_start[], bench_bss_end[], bench_stack_top[];
+extern const uint32_t bench_data_load[];
 
 typedef union {
     uint32_t *stack;
@@ -47,16 +47,16 @@ static void fault(void) {
 }
 
 __attribute__((section(".vectors"), used)) const vector_t bench_vectors[16] = {
-    [0] = {.stack = hk_stack_top},
+    [0] = {.stack = bench_stack_top},
     [1] = {.handler = hk_reset},
     [2 ... 15] = {.handler = fault},
 };
 
 __attribute__((noinline, used)) static void run(void) {
-    for (uint32_t k = 0; &hk_data_start[k] < hk_data_end; k++) {
-        hk_data_start[k] = hk_data_load[k];
+    for (uint32_t k = 0; &bench_data_start[k] < bench_data_end; k++) {
+        bench_data_start[k] = bench_data_load[k];
     }
-    for (uint32_t *word = hk_bss_start; word < hk_bss_end; word++) {
+    for (uint32_t *word = bench_bss_start; word < bench_bss_end; word++) {
         *word = 0;
     }
     bench_main();
