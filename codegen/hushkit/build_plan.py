@@ -13,6 +13,7 @@ from typing import Any
 
 CROSS_PREFIX = "arm-none-eabi-"
 STACK_BYTES = 8192
+IMAGE_HEADER_BYTES = 0x200  # in front of the vector table: MCUboot's header (hk_image.h has it too)
 CORE_SYMBOL = "hk_core_part"  # absolute symbol of every image: CPUID part number of the core it is for
 
 # Same bits on every core and on the host: signed overflow wraps, and no product is fused into a sum.
@@ -175,7 +176,8 @@ def third_party_sources(third_party: dict[str, Path]) -> list[Path]:
 def link_flags(root: Path, board: Board) -> list[str]:
     """Flags of the target's linker call, without inputs, output and map file."""
     part = int(board.macros["HK_BOARD_CPU_PART"].rstrip("UL"), 0)
-    symbols = {**board.memory, "HK_STACK_LENGTH": STACK_BYTES, CORE_SYMBOL: part}
+    sizes = {"HK_STACK_LENGTH": STACK_BYTES, "HK_IMAGE_HEADER": IMAGE_HEADER_BYTES}
+    symbols = {**board.memory, **sizes, CORE_SYMBOL: part}
     return [
         *board.cpu_flags,
         "-nostartfiles",

@@ -21,7 +21,7 @@ class Image:
 
     Attributes:
         sections: Size of each section that occupies flash or RAM.
-        flash_bytes: What lies in flash: code, constants, and the start values of data.
+        flash_bytes: What lies in flash: the slot's header, code, constants, and the start values of data.
         ram_bytes: What lies in RAM: stacks, data, and what starts as zero or is kept over a reset.
         symbols: Address of each function and object, with the Thumb bit cleared.
     """
@@ -67,17 +67,16 @@ def _read(elf: Path, file: ELFFile) -> Image:
         raise InputError(f"{elf} has no symbols or no build id; expected firmware.elf as `hushkit build` leaves it")
     symbols = {symbol.name: _address(symbol) for symbol in table.iter_symbols() if symbol.name}
     core = _CORES.get(symbols.get(CORE_SYMBOL, 0))
-    if core is None or "hk_port_audio_sync" not in symbols:
+    if core is None or not {"hk_port_audio_sync", "hk_slot", "hk_image_end"} <= symbols.keys():
         raise InputError(f"{elf} is not headset firmware of this project; build it with `hushkit build`")
     occupied = [section for section in file.iter_sections() if section["sh_flags"] & _ALLOCATE and section["sh_size"]]
     writable = [section for section in occupied if section["sh_flags"] & _WRITE]
-    loaded = [section for section in occupied if section["sh_type"] != "SHT_NOBITS"]
     return Image(
         elf=elf,
         core=core,
         build_id=next(note.iter_notes())["n_desc"],
         sections={section.name: section["sh_size"] for section in occupied},
-        flash_bytes=sum(section["sh_size"] for section in loaded),
+        flash_bytes=symbols["hk_image_end"] - symbols["hk_slot"],
         ram_bytes=sum(section["sh_size"] for section in writable),
         stack_bytes=symbols["hk_stack_top"] - symbols["hk_stack_limit"],
         symbols=symbols,

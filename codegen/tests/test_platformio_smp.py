@@ -15,6 +15,7 @@ import serial
 from elftools.elf.elffile import ELFFile
 from hushkit.build import Build, build_firmware
 from hushkit.emulator import emulator_command
+from hushkit.signing import sign
 from hushkit.spec import load_spec
 from hushkit_link.smp import Op, Packet, decode_packet, encode_packet, refusal
 from hushkit_link.smp_lines import encode_lines
@@ -30,7 +31,12 @@ UNDEFINED = bytes.fromhex("00de")
 @contextmanager
 def running(build: Build, elf: Path | None = None) -> Iterator[str]:
     """A headset with its serial line on a pseudo terminal."""
-    command = emulator_command(build.board, elf or build.elf, serial="pty")
+    with booted(emulator_command(build.board, elf or build.elf, serial="pty")) as port:
+        yield port
+
+
+@contextmanager
+def booted(command: list[str]) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             assert process.stdout is not None
@@ -103,7 +109,7 @@ def find_packet(heard: bytes) -> Packet | None:
 
 def test_unmodified_client_echoes_reads_image_state_and_resets(flagship: Build, tmp_path: Path) -> None:
     binary = tmp_path / "firmware.bin"
-    subprocess.run(["arm-none-eabi-objcopy", "-O", "binary", str(flagship.elf), str(binary)], check=True)
+    subprocess.run(["arm-none-eabi-objcopy", "-O", "binary", "-R", ".boot", str(flagship.elf), str(binary)], check=True)
     with running(flagship) as port:
         echo = smpmgr(port, "os", "echo", "hello")
         state = smpmgr(port, "image", "state-read")
@@ -116,6 +122,20 @@ def test_unmodified_client_echoes_reads_image_state_and_resets(flagship: Build, 
     assert hashlib.sha256(binary.read_bytes()).hexdigest().upper() in state.replace("\n", "")
     assert "ResetWriteResponse" in reset
     assert "r='back'" in again
+
+
+def test_signed_image_boots_and_reports_the_hash_of_its_trailer(build: Build) -> None:
+    """As a bootloader leaves it: header and trailer in the slot, the core sent to the reset handler."""
+    signed = sign(build)
+    slot, start = build.board.memory["HK_FLASH_ORIGIN"], build.image.symbols["hk_reset"]
+    command = [word for word in emulator_command(build.board, build.elf, serial="pty") if word != "-kernel"][:-1]
+    command += ["-device", f"loader,file={signed.file},addr={slot:#x},force-raw=on"]
+    command += ["-device", f"loader,addr={start | 1:#x},cpu-num=0"]
+    with booted(command) as port:
+        state = Line(port).ask(0, group=1).body
+
+    assert isinstance(state["images"], list)
+    assert state["images"][0]["hash"] == signed.sha256
 
 
 def test_reset_restarts_every_core(build: Build) -> None:

@@ -5,7 +5,8 @@
     hushkit build my-headset.toml --json -        sizes and budgets for a script
 
 The code comes from firmware/generated/<spec> where the spec is a shipped one, else it is designed and generated into
-the build folder. Exit status 1: the image is larger than a budget.
+the build folder. The image is also wrapped and signed as the bootloader MCUboot wants it, with --key, or with a
+development key that stays in the build folder. Exit status 1: the image is larger than a budget.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from typing import Any
 from hushkit.build import Build, build_firmware, build_host
 from hushkit.errors import InputError
 from hushkit.generated import generated_code
+from hushkit.signing import SignedImage, sign
 from hushkit.spec import HeadsetSpec, load_spec
 from hushkit.target import HELP as TARGET_HELP
 from hushkit.target import parse_target
@@ -30,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", metavar="SPEC", help="name of a shipped spec, or a TOML file")
     parser.add_argument("--target", default="qemu", metavar="T", help=TARGET_HELP)
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="build folder (default: build/<spec>)")
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE", help="sign with this key (default: a development key, made once)"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the machine form to FILE, or - for standard output")
 
 
@@ -44,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         text = str(library)
     else:
         build = build_firmware(spec, generated=generated, directory=options.output)
-        report = _report(spec, str(target), build)
+        report = _report(spec, str(target), build, sign(build, options.key))
         text = _table(report)
     if options.json == "-":
         print(json.dumps(report, indent=2))
@@ -57,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if report["passed"] else 1
 
 
-def _report(spec: HeadsetSpec, target: str, build: Build) -> dict[str, Any]:
+def _report(spec: HeadsetSpec, target: str, build: Build, signed: SignedImage) -> dict[str, Any]:
     limits = {
         "flash_bytes": min(spec.budgets.flash_bytes, spec.core.flash_bytes),
         "ram_bytes": min(spec.budgets.ram_bytes, spec.core.ram_bytes),
@@ -76,6 +81,8 @@ def _report(spec: HeadsetSpec, target: str, build: Build) -> dict[str, Any]:
         "elf": str(build.elf),
         "build_id": build.build_id,
         "toolchain": build.toolchain,
+        "signed_image": str(signed.file),
+        "signed_sha256": signed.sha256.hex(),
         **sizes,
         "stack_bytes": build.image.stack_bytes,
         "sections": build.image.sections,
@@ -90,4 +97,5 @@ def _table(report: dict[str, Any]) -> str:
     for key, limit in report["budgets"].items():
         share = 100.0 * report[key] / limit
         lines.append(f"  {key.partition('_')[0]:<6}{report[key]:>10} of {limit:>10} bytes  {share:5.1f} %")
+    lines.append(f"  signed  {report['signed_image']}  sha256 {report['signed_sha256'][:16]}")
     return "\n".join(lines)

@@ -10,8 +10,8 @@
 #include <stdbool.h> /* bool */
 #include <stdint.h>  /* uint8_t, uint32_t */
 
-/** The image that runs, for image state: version and the SHA-256 over bytes [image, image + n_bytes). */
-void hk_link_init(const uint8_t *image, uint32_t n_bytes);
+/** Start the line. hash: of the image that runs, 32 bytes, for image state. */
+void hk_link_init(const uint8_t *hash);
 
 /** Move bytes, answer requests, send telemetry. @return whether there was anything to do. */
 bool hk_link_poll(uint32_t now_ms);

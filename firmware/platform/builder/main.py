@@ -90,7 +90,7 @@ env.Replace(
     SIZETOOL=f"{tools}size",
     SIZEPRINTCMD="$SIZETOOL -A -d $SOURCES",
     SIZECHECKCMD="$SIZETOOL -A -d $SOURCES",
-    SIZEPROGREGEXP=r"^(?:\.vectors|\.note\.gnu\.build-id|\.text|\.ARM\.exidx|\.data)\s+(\d+).*",
+    SIZEPROGREGEXP=r"^(?:\.boot|\.vectors|\.note\.gnu\.build-id|\.text|\.ARM\.exidx|\.data)\s+(\d+).*",
     SIZEDATAREGEXP=r"^(?:\.stack|\.noinit|\.data|\.bss)\s+(\d+).*",
     PROGNAME="firmware",
     PROGSUFFIX=".elf" if not board.is_host or testing else ".so",

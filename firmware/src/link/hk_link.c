@@ -7,8 +7,6 @@
  */
 #include "hk/hk_link.h"
 
-#include "hk_sha256.h"
-
 #include "hk/hk_design.h"    /* hk_design */
 #include "hk/hk_port.h"      /* hk_build_id, hk_port_uart_read, hk_port_reset */
 #include "hk/hk_smp.h"       /* hk_smp_receive, hk_smp_handle */
@@ -18,8 +16,6 @@
 
 #define HK_LINK_ID_BYTES       8U
 #define HK_LINK_BYTES_PER_POLL 32U /* bounds a poll between two audio blocks */
-
-_Static_assert(HK_SHA256_BYTES == HK_SMP_HASH_BYTES, "image state reports this hash");
 
 static struct {
     hk_smp_receiver_t receiver;
@@ -52,9 +48,7 @@ static void greet(void) {
     say("\n");
 }
 
-void hk_link_init(const uint8_t *image, uint32_t n_bytes) {
-    uint8_t hash[HK_SHA256_BYTES];
-    hk_sha256(image, n_bytes, hash);
+void hk_link_init(const uint8_t *hash) {
     hk_smp_set_image_hash(hash);
     hk_telemetry_init();
     greet();

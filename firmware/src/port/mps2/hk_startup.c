@@ -32,6 +32,12 @@ typedef union {
 
 extern const hk_vector_entry_t hk_vectors[];
 
+/* Where the slot's header would be, for a core that starts without a bootloader. Not part of a signed image. */
+static const hk_vector_entry_t boot_vectors[2] __attribute__((section(".boot"), used)) = {
+    {.stack = hk_stack_top},
+    {.handler = hk_reset},
+};
+
 /* Every line is a fault first, then the board's own lines override theirs. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
