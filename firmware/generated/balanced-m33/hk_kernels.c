@@ -36,15 +36,16 @@ static inline int32_t shift_left_q31(int32_t x, uint32_t shift) {
     return (wide < INT32_MIN) ? INT32_MIN : (int32_t)wide;
 }
 
-/* Fixed filter: 4 sections, direct form 1, with fraction saving: the low bits cut from an output are added to the
- * next sum. Without them low corners go silent or ring. */
+/* Fixed filter: 4 sections, direct form 1, with fraction saving: the low bits cut from an output are
+ * added to the next sum. Without them low corners go silent or ring. */
 #if defined(HK_KERNELS_ASSEMBLY)
 /* 4 sections, block 1, post shift 2, fraction saving
  * Bounds       64-bit sums wrap; the design scales sections so that no output leaves 32 bits
  * Schedule     sections in a row, histories handed on in registers
  * Expected     73 instructions per call, 20 multiply-accumulates; 73 in the text
  * Equivalent   none: keeps the fraction */
-__attribute__((naked, noinline)) static void feedforward_cascade(const void *taps, int32_t *state, const int32_t *x, int32_t *y) {
+__attribute__((naked, noinline)) /* entry and exit are in the text */
+static void feedforward_cascade(const void *taps, int32_t *state, const int32_t *x, int32_t *y) {
     __asm volatile(
         "push {r3-r11, lr}\n" /* y stays on the stack */
         "ldr r9, [r2]\n"
@@ -158,15 +159,16 @@ void hk_kernel_feedforward_run(uint32_t ear, const int32_t *x, int32_t *y) {
     }
 }
 
-/* Hear-through filter: 4 sections, direct form 1, with fraction saving: the low bits cut from an output are added to the
- * next sum. Without them low corners go silent or ring. */
+/* Hear-through filter: 4 sections, direct form 1, with fraction saving: the low bits cut from an output are
+ * added to the next sum. Without them low corners go silent or ring. */
 #if defined(HK_KERNELS_ASSEMBLY)
 /* 4 sections, block 1, post shift 3, fraction saving
  * Bounds       64-bit sums wrap; the design scales sections so that no output leaves 32 bits
  * Schedule     sections in a row, histories handed on in registers
  * Expected     73 instructions per call, 20 multiply-accumulates; 73 in the text
  * Equivalent   none: keeps the fraction */
-__attribute__((naked, noinline)) static void transparency_cascade(const void *taps, int32_t *state, const int32_t *x, int32_t *y) {
+__attribute__((naked, noinline)) /* entry and exit are in the text */
+static void transparency_cascade(const void *taps, int32_t *state, const int32_t *x, int32_t *y) {
     __asm volatile(
         "push {r3-r11, lr}\n" /* y stays on the stack */
         "ldr r9, [r2]\n"
@@ -286,7 +288,8 @@ void hk_kernel_transparency_run(uint32_t ear, const int32_t *x, int32_t *y) {
  * Schedule     grouped loads; outputs computed together: 1
  * Expected     206 instructions per call, 64 multiply-accumulates; 108 in the text
  * Equivalent   arm_fir_q31 */
-__attribute__((naked, noinline)) static void control_inner(const void *x, const void *c, void *y) {
+__attribute__((naked, noinline)) /* entry and exit are in the text */
+static void control_inner(const void *x, const void *c, void *y) {
     __asm volatile(
         "push {r0-r11, lr}\n"
         "mov r2, #0\n"
@@ -448,7 +451,8 @@ void hk_kernel_control_run(uint32_t ear, const int32_t *weights, const int32_t *
  * Schedule     grouped loads; outputs computed together: 3 + 3 + 2
  * Expected     537 instructions per call, 256 multiply-accumulates; 537 in the text
  * Equivalent   arm_fir_q31 with the error block as taps, but for the shift */
-__attribute__((naked, noinline)) static void gradient_inner(const void *x, const void *c, void *y, uint32_t shift) {
+__attribute__((naked, noinline)) /* entry and exit are in the text */
+static void gradient_inner(const void *x, const void *c, void *y, uint32_t shift) {
     __asm volatile(
         "push {r0-r12, lr}\n"
         "mov r2, #0\n"
@@ -1022,7 +1026,8 @@ void hk_kernel_gradient_run(const int32_t *xf, const int32_t *e, uint32_t shift,
  * Schedule     grouped loads; outputs computed together: 3 + 3 + 2
  * Expected     1327 instructions per call, 704 multiply-accumulates; 523 in the text
  * Equivalent   arm_fir_q31 */
-__attribute__((naked, noinline)) static void secondary_inner(const void *x, const void *c, void *y) {
+__attribute__((naked, noinline)) /* entry and exit are in the text */
+static void secondary_inner(const void *x, const void *c, void *y) {
     __asm volatile(
         "push {r0-r11, lr}\n"
         "mov r2, #0\n"

@@ -36,144 +36,145 @@ static inline int32_t shift_left_q31(int32_t x, uint32_t shift) {
     return (wide < INT32_MIN) ? INT32_MIN : (int32_t)wide;
 }
 
-/* Fixed filter: 8 sections, direct form 1, with fraction saving: the low bits cut from an output are added to the
- * next sum. Without them low corners go silent or ring. */
+/* Fixed filter: 8 sections, direct form 1, with fraction saving: the low bits cut from an output are
+ * added to the next sum. Without them low corners go silent or ring. */
 #if defined(HK_KERNELS_ASSEMBLY)
 /* 8 sections, block 1, post shift 2, fraction saving
  * Bounds       64-bit sums wrap; the design scales sections so that no output leaves 32 bits
  * Schedule     sections in a row, histories handed on in registers
  * Expected     137 instructions per call, 40 multiply-accumulates; 137 in the text
  * Equivalent   none: keeps the fraction */
-__attribute__((naked, noinline)) static void feedforward_cascade(const void *taps, int32_t *state, const int32_t *x, int32_t *y) {
+__attribute__((naked, noinline)) /* entry and exit are in the text */
+static void feedforward_cascade(const void *taps, int32_t *state, const int32_t *x, int32_t *y) {
     __asm volatile(
         "push {r3-r11, lr}\n" /* y stays on the stack */
         "ldr r9, [r2]\n"
         "ldr r10, [r1]\n"
         "ldr r11, [r1, #4]\n"
-        "ldr r2, [r1, #8]\n" /* fraction */
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 0 */
         "ldr r12, [r1, #12]\n"
         "ldr lr, [r1, #16]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 0 */
+        "ldr r2, [r1, #8]\n" /* fraction */
         "mov r3, #0\n"
-        "str r9, [r1]\n"
-        "str r10, [r1, #4]\n"
         "smlal r2, r3, r5, r10\n"
         "smlal r2, r3, r6, r11\n"
         "smlal r2, r3, r7, r12\n"
         "smlal r2, r3, r8, lr\n"
         "smlal r2, r3, r4, r9\n"
+        "ldr r11, [r1, #28]\n"
+        "str r10, [r1, #4]\n"
+        "ldr r10, [r1, #24]\n"
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 1 */
+        "str r9, [r1]\n"
         "lsl r9, r3, #3\n"
         "orr r9, r9, r2, lsr #29\n"
+        "mov r3, #0\n"
         "ubfx r2, r2, #0, #29\n"
         "str r2, [r1, #8]\n"
         "ldr r2, [r1, #20]\n" /* fraction */
-        "ldr r10, [r1, #24]\n"
-        "ldr r11, [r1, #28]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 1 */
-        "mov r3, #0\n"
-        "str r9, [r1, #12]\n"
-        "str r12, [r1, #16]\n"
         "smlal r2, r3, r5, r12\n"
         "smlal r2, r3, r6, lr\n"
         "smlal r2, r3, r7, r10\n"
         "smlal r2, r3, r8, r11\n"
         "smlal r2, r3, r4, r9\n"
+        "ldr lr, [r1, #40]\n"
+        "str r12, [r1, #16]\n"
+        "ldr r12, [r1, #36]\n"
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 2 */
+        "str r9, [r1, #12]\n"
         "lsl r9, r3, #3\n"
         "orr r9, r9, r2, lsr #29\n"
+        "mov r3, #0\n"
         "ubfx r2, r2, #0, #29\n"
         "str r2, [r1, #20]\n"
         "ldr r2, [r1, #32]\n" /* fraction */
-        "ldr r12, [r1, #36]\n"
-        "ldr lr, [r1, #40]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 2 */
-        "mov r3, #0\n"
-        "str r9, [r1, #24]\n"
-        "str r10, [r1, #28]\n"
         "smlal r2, r3, r5, r10\n"
         "smlal r2, r3, r6, r11\n"
         "smlal r2, r3, r7, r12\n"
         "smlal r2, r3, r8, lr\n"
         "smlal r2, r3, r4, r9\n"
+        "ldr r11, [r1, #52]\n"
+        "str r10, [r1, #28]\n"
+        "ldr r10, [r1, #48]\n"
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 3 */
+        "str r9, [r1, #24]\n"
         "lsl r9, r3, #3\n"
         "orr r9, r9, r2, lsr #29\n"
+        "mov r3, #0\n"
         "ubfx r2, r2, #0, #29\n"
         "str r2, [r1, #32]\n"
         "ldr r2, [r1, #44]\n" /* fraction */
-        "ldr r10, [r1, #48]\n"
-        "ldr r11, [r1, #52]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 3 */
-        "mov r3, #0\n"
-        "str r9, [r1, #36]\n"
-        "str r12, [r1, #40]\n"
         "smlal r2, r3, r5, r12\n"
         "smlal r2, r3, r6, lr\n"
         "smlal r2, r3, r7, r10\n"
         "smlal r2, r3, r8, r11\n"
         "smlal r2, r3, r4, r9\n"
+        "ldr lr, [r1, #64]\n"
+        "str r12, [r1, #40]\n"
+        "ldr r12, [r1, #60]\n"
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 4 */
+        "str r9, [r1, #36]\n"
         "lsl r9, r3, #3\n"
         "orr r9, r9, r2, lsr #29\n"
+        "mov r3, #0\n"
         "ubfx r2, r2, #0, #29\n"
         "str r2, [r1, #44]\n"
         "ldr r2, [r1, #56]\n" /* fraction */
-        "ldr r12, [r1, #60]\n"
-        "ldr lr, [r1, #64]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 4 */
-        "mov r3, #0\n"
-        "str r9, [r1, #48]\n"
-        "str r10, [r1, #52]\n"
         "smlal r2, r3, r5, r10\n"
         "smlal r2, r3, r6, r11\n"
         "smlal r2, r3, r7, r12\n"
         "smlal r2, r3, r8, lr\n"
         "smlal r2, r3, r4, r9\n"
+        "ldr r11, [r1, #76]\n"
+        "str r10, [r1, #52]\n"
+        "ldr r10, [r1, #72]\n"
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 5 */
+        "str r9, [r1, #48]\n"
         "lsl r9, r3, #3\n"
         "orr r9, r9, r2, lsr #29\n"
+        "mov r3, #0\n"
         "ubfx r2, r2, #0, #29\n"
         "str r2, [r1, #56]\n"
         "ldr r2, [r1, #68]\n" /* fraction */
-        "ldr r10, [r1, #72]\n"
-        "ldr r11, [r1, #76]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 5 */
-        "mov r3, #0\n"
-        "str r9, [r1, #60]\n"
-        "str r12, [r1, #64]\n"
         "smlal r2, r3, r5, r12\n"
         "smlal r2, r3, r6, lr\n"
         "smlal r2, r3, r7, r10\n"
         "smlal r2, r3, r8, r11\n"
         "smlal r2, r3, r4, r9\n"
+        "ldr lr, [r1, #88]\n"
+        "str r12, [r1, #64]\n"
+        "ldr r12, [r1, #84]\n"
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 6 */
+        "str r9, [r1, #60]\n"
         "lsl r9, r3, #3\n"
         "orr r9, r9, r2, lsr #29\n"
+        "mov r3, #0\n"
         "ubfx r2, r2, #0, #29\n"
         "str r2, [r1, #68]\n"
         "ldr r2, [r1, #80]\n" /* fraction */
-        "ldr r12, [r1, #84]\n"
-        "ldr lr, [r1, #88]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 6 */
-        "mov r3, #0\n"
-        "str r9, [r1, #72]\n"
-        "str r10, [r1, #76]\n"
         "smlal r2, r3, r5, r10\n"
         "smlal r2, r3, r6, r11\n"
         "smlal r2, r3, r7, r12\n"
         "smlal r2, r3, r8, lr\n"
         "smlal r2, r3, r4, r9\n"
+        "ldr r11, [r1, #100]\n"
+        "str r10, [r1, #76]\n"
+        "ldr r10, [r1, #96]\n"
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 7 */
+        "str r9, [r1, #72]\n"
         "lsl r9, r3, #3\n"
         "orr r9, r9, r2, lsr #29\n"
+        "mov r3, #0\n"
         "ubfx r2, r2, #0, #29\n"
         "str r2, [r1, #80]\n"
         "ldr r2, [r1, #92]\n" /* fraction */
-        "ldr r10, [r1, #96]\n"
-        "ldr r11, [r1, #100]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 7 */
-        "mov r3, #0\n"
-        "str r9, [r1, #84]\n"
-        "str r12, [r1, #88]\n"
         "smlal r2, r3, r5, r12\n"
         "smlal r2, r3, r6, lr\n"
         "smlal r2, r3, r7, r10\n"
         "smlal r2, r3, r8, r11\n"
         "smlal r2, r3, r4, r9\n"
+        "str r12, [r1, #88]\n"
+        "str r9, [r1, #84]\n"
         "lsl r9, r3, #3\n"
         "orr r9, r9, r2, lsr #29\n"
         "ubfx r2, r2, #0, #29\n"
@@ -222,112 +223,113 @@ void hk_kernel_feedforward_run(uint32_t ear, const int32_t *x, int32_t *y) {
     }
 }
 
-/* Hear-through filter: 6 sections, direct form 1, with fraction saving: the low bits cut from an output are added to the
- * next sum. Without them low corners go silent or ring. */
+/* Hear-through filter: 6 sections, direct form 1, with fraction saving: the low bits cut from an output are
+ * added to the next sum. Without them low corners go silent or ring. */
 #if defined(HK_KERNELS_ASSEMBLY)
 /* 6 sections, block 1, post shift 3, fraction saving
  * Bounds       64-bit sums wrap; the design scales sections so that no output leaves 32 bits
  * Schedule     sections in a row, histories handed on in registers
  * Expected     105 instructions per call, 30 multiply-accumulates; 105 in the text
  * Equivalent   none: keeps the fraction */
-__attribute__((naked, noinline)) static void transparency_cascade(const void *taps, int32_t *state, const int32_t *x, int32_t *y) {
+__attribute__((naked, noinline)) /* entry and exit are in the text */
+static void transparency_cascade(const void *taps, int32_t *state, const int32_t *x, int32_t *y) {
     __asm volatile(
         "push {r3-r11, lr}\n" /* y stays on the stack */
         "ldr r9, [r2]\n"
         "ldr r10, [r1]\n"
         "ldr r11, [r1, #4]\n"
-        "ldr r2, [r1, #8]\n" /* fraction */
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 0 */
         "ldr r12, [r1, #12]\n"
         "ldr lr, [r1, #16]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 0 */
+        "ldr r2, [r1, #8]\n" /* fraction */
         "mov r3, #0\n"
-        "str r9, [r1]\n"
-        "str r10, [r1, #4]\n"
         "smlal r2, r3, r5, r10\n"
         "smlal r2, r3, r6, r11\n"
         "smlal r2, r3, r7, r12\n"
         "smlal r2, r3, r8, lr\n"
         "smlal r2, r3, r4, r9\n"
+        "ldr r11, [r1, #28]\n"
+        "str r10, [r1, #4]\n"
+        "ldr r10, [r1, #24]\n"
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 1 */
+        "str r9, [r1]\n"
         "lsl r9, r3, #4\n"
         "orr r9, r9, r2, lsr #28\n"
+        "mov r3, #0\n"
         "ubfx r2, r2, #0, #28\n"
         "str r2, [r1, #8]\n"
         "ldr r2, [r1, #20]\n" /* fraction */
-        "ldr r10, [r1, #24]\n"
-        "ldr r11, [r1, #28]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 1 */
-        "mov r3, #0\n"
-        "str r9, [r1, #12]\n"
-        "str r12, [r1, #16]\n"
         "smlal r2, r3, r5, r12\n"
         "smlal r2, r3, r6, lr\n"
         "smlal r2, r3, r7, r10\n"
         "smlal r2, r3, r8, r11\n"
         "smlal r2, r3, r4, r9\n"
+        "ldr lr, [r1, #40]\n"
+        "str r12, [r1, #16]\n"
+        "ldr r12, [r1, #36]\n"
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 2 */
+        "str r9, [r1, #12]\n"
         "lsl r9, r3, #4\n"
         "orr r9, r9, r2, lsr #28\n"
+        "mov r3, #0\n"
         "ubfx r2, r2, #0, #28\n"
         "str r2, [r1, #20]\n"
         "ldr r2, [r1, #32]\n" /* fraction */
-        "ldr r12, [r1, #36]\n"
-        "ldr lr, [r1, #40]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 2 */
-        "mov r3, #0\n"
-        "str r9, [r1, #24]\n"
-        "str r10, [r1, #28]\n"
         "smlal r2, r3, r5, r10\n"
         "smlal r2, r3, r6, r11\n"
         "smlal r2, r3, r7, r12\n"
         "smlal r2, r3, r8, lr\n"
         "smlal r2, r3, r4, r9\n"
+        "ldr r11, [r1, #52]\n"
+        "str r10, [r1, #28]\n"
+        "ldr r10, [r1, #48]\n"
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 3 */
+        "str r9, [r1, #24]\n"
         "lsl r9, r3, #4\n"
         "orr r9, r9, r2, lsr #28\n"
+        "mov r3, #0\n"
         "ubfx r2, r2, #0, #28\n"
         "str r2, [r1, #32]\n"
         "ldr r2, [r1, #44]\n" /* fraction */
-        "ldr r10, [r1, #48]\n"
-        "ldr r11, [r1, #52]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 3 */
-        "mov r3, #0\n"
-        "str r9, [r1, #36]\n"
-        "str r12, [r1, #40]\n"
         "smlal r2, r3, r5, r12\n"
         "smlal r2, r3, r6, lr\n"
         "smlal r2, r3, r7, r10\n"
         "smlal r2, r3, r8, r11\n"
         "smlal r2, r3, r4, r9\n"
+        "ldr lr, [r1, #64]\n"
+        "str r12, [r1, #40]\n"
+        "ldr r12, [r1, #60]\n"
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 4 */
+        "str r9, [r1, #36]\n"
         "lsl r9, r3, #4\n"
         "orr r9, r9, r2, lsr #28\n"
+        "mov r3, #0\n"
         "ubfx r2, r2, #0, #28\n"
         "str r2, [r1, #44]\n"
         "ldr r2, [r1, #56]\n" /* fraction */
-        "ldr r12, [r1, #60]\n"
-        "ldr lr, [r1, #64]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 4 */
-        "mov r3, #0\n"
-        "str r9, [r1, #48]\n"
-        "str r10, [r1, #52]\n"
         "smlal r2, r3, r5, r10\n"
         "smlal r2, r3, r6, r11\n"
         "smlal r2, r3, r7, r12\n"
         "smlal r2, r3, r8, lr\n"
         "smlal r2, r3, r4, r9\n"
+        "ldr r11, [r1, #76]\n"
+        "str r10, [r1, #52]\n"
+        "ldr r10, [r1, #72]\n"
+        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 5 */
+        "str r9, [r1, #48]\n"
         "lsl r9, r3, #4\n"
         "orr r9, r9, r2, lsr #28\n"
+        "mov r3, #0\n"
         "ubfx r2, r2, #0, #28\n"
         "str r2, [r1, #56]\n"
         "ldr r2, [r1, #68]\n" /* fraction */
-        "ldr r10, [r1, #72]\n"
-        "ldr r11, [r1, #76]\n"
-        "ldmia.w r0!, {r4, r5, r6, r7, r8}\n" /* section 5 */
-        "mov r3, #0\n"
-        "str r9, [r1, #60]\n"
-        "str r12, [r1, #64]\n"
         "smlal r2, r3, r5, r12\n"
         "smlal r2, r3, r6, lr\n"
         "smlal r2, r3, r7, r10\n"
         "smlal r2, r3, r8, r11\n"
         "smlal r2, r3, r4, r9\n"
+        "str r12, [r1, #64]\n"
+        "str r9, [r1, #60]\n"
         "lsl r9, r3, #4\n"
         "orr r9, r9, r2, lsr #28\n"
         "ubfx r2, r2, #0, #28\n"
@@ -382,7 +384,8 @@ void hk_kernel_transparency_run(uint32_t ear, const int32_t *x, int32_t *y) {
  * Schedule     loads behind multiplies; outputs computed together: 1
  * Expected     792 instructions per call, 256 multiply-accumulates; 132 in the text
  * Equivalent   arm_fir_q31 */
-__attribute__((naked, noinline)) static void control_inner(const void *x, const void *c, void *y) {
+__attribute__((naked, noinline)) /* entry and exit are in the text */
+static void control_inner(const void *x, const void *c, void *y) {
     __asm volatile(
         "push {r0-r11, lr}\n"
         "mov r2, #0\n"
@@ -568,7 +571,8 @@ void hk_kernel_control_run(uint32_t ear, const int32_t *weights, const int32_t *
  * Schedule     loads behind multiplies; outputs computed together: 2 + 2 + 2 + 2
  * Expected     600 instructions per call, 256 multiply-accumulates; 600 in the text
  * Equivalent   arm_fir_q31 with the error block as taps, but for the shift */
-__attribute__((naked, noinline)) static void gradient_inner(const void *x, const void *c, void *y, uint32_t shift) {
+__attribute__((naked, noinline)) /* entry and exit are in the text */
+static void gradient_inner(const void *x, const void *c, void *y, uint32_t shift) {
     __asm volatile(
         "push {r0-r12, lr}\n"
         "mov r2, #0\n"
@@ -1207,7 +1211,8 @@ void hk_kernel_gradient_run(const int32_t *xf, const int32_t *e, uint32_t shift,
  * Schedule     loads behind multiplies; outputs computed together: 2 + 2 + 2 + 2
  * Expected     3168 instructions per call, 1536 multiply-accumulates; 1032 in the text
  * Equivalent   arm_fir_q31 */
-__attribute__((naked, noinline)) static void secondary_inner(const void *x, const void *c, void *y) {
+__attribute__((naked, noinline)) /* entry and exit are in the text */
+static void secondary_inner(const void *x, const void *c, void *y) {
     __asm volatile(
         "push {r0-r11, lr}\n"
         "mov r2, #0\n"
