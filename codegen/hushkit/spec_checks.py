@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from hushkit.spec_cost import Estimate, estimate
-from hushkit.spec_model import Filter, HeadsetSpec, NoAdaptive
+from hushkit.spec_model import Filter, FxNlms, HeadsetSpec, NoAdaptive
 from hushkit.spec_reader import Fault
 
 
@@ -68,10 +68,21 @@ def _adaptive(spec: HeadsetSpec) -> _Found:
     if adaptive.update_block % spec.audio.block:
         advice = f"use a multiple of audio.block = {spec.audio.block}"
         yield "adaptive.update_block", f"{adaptive.update_block} does not hold whole blocks", advice
+    if isinstance(adaptive, FxNlms):
+        yield from _step(adaptive)
     delay = spec.needed_latency_samples
     if adaptive.secondary_taps <= delay + 8:
         found = f"{adaptive.secondary_taps} taps, of which the latency alone takes {delay}"
         yield "adaptive.secondary_taps", found, f"use at least {delay + 32}"
+
+
+def _step(adaptive: FxNlms) -> _Found:
+    # One update corrects step * update_block of a low tone's error, two blocks late: beyond 0.45 that loop oscillates.
+    # The firmware stops at 0.25 (HK_FXNLMS_STEP_LIMIT_Q31), so a larger step would not act.
+    most = 0.25 / adaptive.update_block
+    if adaptive.step > most:
+        found = f"{adaptive.step:g}, more than an update block of {adaptive.update_block} can take"
+        yield "adaptive.step", found, f"use at most {most:g}, or a smaller update_block"
 
 
 def _categories(spec: HeadsetSpec) -> _Found:

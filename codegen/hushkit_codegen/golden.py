@@ -1,5 +1,9 @@
-"""Pytest plugin: golden files, compared byte for byte and rewritten only by ``pytest --update-golden``."""
+"""Pytest plugin: golden files, compared byte for byte and rewritten only by ``pytest --update-golden``.
 
+It also keeps linear algebra on one thread, as the ``hushkit`` command does.
+"""
+
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,6 +34,11 @@ class Golden:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare --update-golden."""
     parser.addoption("--update-golden", action="store_true", help="rewrite golden files instead of comparing them")
+
+
+def pytest_configure() -> None:
+    """Before any test module imports NumPy."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture

@@ -32,15 +32,16 @@ class HostKernels:
     Args:
         ir: The integer design.
         directory: Folder to compile in; a new one for each design.
+        kernels: ``generated``, or ``cmsis`` for calls of the library.
 
     Raises:
         EmitError: The generated C does not compile, or GCC is missing.
         InputError: The CMSIS-DSP sources have not been fetched.
     """
 
-    def __init__(self, ir: HeadsetIr, directory: Path) -> None:
+    def __init__(self, ir: HeadsetIr, directory: Path, *, kernels: str = "generated") -> None:
         self._ir = ir
-        write_files(directory, emit_headset(ir))
+        write_files(directory, emit_headset(ir, kernels=kernels))
         self._library = ctypes.CDLL(str(_compile(directory, _KERNEL_SOURCES)))
         self.reset()
 

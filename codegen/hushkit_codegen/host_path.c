@@ -20,11 +20,12 @@ int32_t host_path_init(void) {
 }
 
 void host_path_aim(int32_t anti_q30, int32_t transparency_q30, int32_t mute) {
-    const hk_audio_request_t request = {anti_q30, transparency_q30, mute != 0};
+    const hk_audio_request_t request = {.anti_q30 = anti_q30, .transparency_q30 = transparency_q30, .mute = mute != 0};
     hk_audio_aim(&audio, &hk_design, &request);
 }
 
-/* One update block: in holds reference, error and programme, out receives reference, error, anti, played, other, out. */
+/* One update block: in holds reference, error and programme, out receives reference, error, anti, played, other, out.
+ */
 void host_path_run(const int32_t (*in)[HK_CONFIG_UPDATE_BLOCK], int32_t (*out)[HK_CONFIG_UPDATE_BLOCK]) {
     for (uint32_t at = 0U; at < HK_CONFIG_UPDATE_BLOCK; at += HK_CONFIG_BLOCK) {
         for (uint32_t input = 0U; input < HK_AUDIO_IN_COUNT; input++) {
@@ -40,7 +41,7 @@ void host_path_run(const int32_t (*in)[HK_CONFIG_UPDATE_BLOCK], int32_t (*out)[H
 }
 
 void host_path_update(const int32_t *reference, const int32_t *error, int32_t adapt) {
-    const hk_control_input_t input = {reference, error, adapt != 0};
+    const hk_control_input_t input = {.reference = reference, .error = error, .adapt = adapt != 0};
     for (uint32_t index = 0U; index < hk_control_ops()->slices; index++) {
         hk_control_ops()->slice(0U, index, &input);
     }

@@ -43,10 +43,15 @@ def sources() -> None:
         pytest.skip(str(err))
 
 
-@pytest.fixture(scope="module", params=shipped_specs())
+@pytest.fixture(
+    scope="module",
+    params=[*((name, "generated") for name in shipped_specs()), ("compact-m4", "cmsis")],
+    ids=" ".join,
+)
 def kernels(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[HeadsetIr, HostKernels]:
-    ir = shipped(request.param)
-    return ir, HostKernels(ir, tmp_path_factory.mktemp(request.param))
+    name, source = request.param
+    ir = shipped(name)
+    return ir, HostKernels(ir, tmp_path_factory.mktemp(name), kernels=source)
 
 
 def biquad_twin(design: object) -> BiquadTwin:
@@ -105,16 +110,19 @@ def test_gradient_equals_its_twin(kernels: tuple[HeadsetIr, HostKernels]) -> Non
             np.testing.assert_array_equal(library.gradient(xf, e, shift, n_taps), expected, err_msg=label)
 
 
+@pytest.mark.parametrize("source", ["generated", "cmsis"])
 @pytest.mark.parametrize("block", [1, 4, 8])
-def test_transversal_and_silent_filters_equal_their_twins_at_every_block(block: int, tmp_path: Path) -> None:
+def test_transversal_and_silent_filters_equal_their_twins_at_every_block(
+    block: int, source: str, tmp_path: Path
+) -> None:
     rng = np.random.default_rng(seed=3)
     q31 = FirIr(tuple(int(v) for v in rng.integers(-(2**24), 2**24, size=60)), 2)
     q15 = FirIr(tuple(int(v) for v in rng.integers(-(2**9), 2**9, size=48)), 1, "q15")
     base = shipped("compact-m4")
     first = dataclasses.replace(base, block=block, feedforward=q31, transparency=q15)
     second = dataclasses.replace(base, block=block, feedforward=SilentIr())
-    library = HostKernels(first, tmp_path / "first")
-    silent = HostKernels(second, tmp_path / "second")
+    library = HostKernels(first, tmp_path / "first", kernels=source)
+    silent = HostKernels(second, tmp_path / "second", kernels=source)
     q31_twin, q15_twin = fir_twin(q31), FirQ15Twin(q15.taps, q15.exponent)
     through = biquad_twin(base.transparency)
 

@@ -76,7 +76,8 @@ class FxNlmsTwin:
         shift = max(0, _ERROR_BITS + _bits(self._filtered) + 6 - 31)
         gradient = gradient_q31(self._filtered, scaled, shift, self._taps)
         zeros = 64 - power.bit_length()
-        step = (settings.step_q31 << 31) // ((power << zeros) >> 32)
+        most = (1 << 29) // settings.update_block  # HK_FXNLMS_STEP_LIMIT_Q31
+        step = (min(settings.step_q31, most) << 31) // ((power << zeros) >> 32)
         exponent = shift - e_shift - 62 + zeros - 46 + 31 - settings.exponent
         weights = [
             _saturate(int(w) - ((int(w) * settings.leak_q31) >> 31) - _scaled(int(g) * step, exponent))
