@@ -1,6 +1,6 @@
 """What a sample costs: exact instructions from the plugin, modelled cycles from the trace."""
 
-from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from hushkit_hil.bench.result import EMULATED, MODELLED, FunctionLoad, Latency, Load
 from hushkit_hil.errors import BenchError
-from hushkit_hil.instruments.cycles import core_model, model_cycles
-from hushkit_hil.instruments.trace import Trace
+from hushkit_hil.instruments.cycles import CycleReport, core_model, model_cycles
 from hushkit_hil.targets.outcome import Outcome
+
+_PROFILES = ("isr", "background", "worst isr", "worst exchange")
 
 
 def no_load() -> Load:
@@ -43,14 +44,15 @@ def emulated_load(spec: HeadsetSpec, elf: Path, outcome: Outcome, update_block: 
         raise BenchError("the audio interrupt never ran in the traced window; is the image's hk_audio_isr the handler?")
     block, core = spec.audio.block, spec.core.type
     overhead = core_model(core).interrupt_entry + core_model(core).interrupt_exit
-    mean = overhead + sum(_cycles(core, elf, trace, name) for name in ("isr", "background"))
-    worst = overhead + _worst(core, elf, trace, "worst exchange", trace.per_exchange.max)
-    worst_isr = overhead + _worst(core, elf, trace, "worst isr", trace.per_isr.max)
+    modelled = {name: model_cycles(core, elf, trace, trace.profiles[name]) for name in _PROFILES}
+    steady = modelled["isr"].per_execution() + modelled["background"].per_execution()
+    traced = sum(trace.profiles[name].instructions / trace.profiles[name].executions for name in ("isr", "background"))
+    worst = overhead + _scaled(modelled["worst exchange"], trace.per_exchange.max)
+    worst_isr = overhead + _scaled(modelled["worst isr"], trace.per_isr.max)
     busiest = _busiest(outcome.instructions, max(1, update_block // block))
-    cycles_per_instruction = (mean - overhead) / trace.per_exchange.mean
-    busiest_cycles = (overhead + busiest * cycles_per_instruction) / block
+    busiest_cycles = (overhead + busiest * steady / traced) / block
     return Load(
-        cycles_per_sample_mean=mean / block,
+        cycles_per_sample_mean=(overhead + steady) / block,
         cycles_per_sample_max=worst / block,
         cpu_percent_max=100.0 * busiest_cycles * spec.audio.rate_hz / spec.core.clock_hz,
         evidence=MODELLED,
@@ -60,7 +62,7 @@ def emulated_load(spec: HeadsetSpec, elf: Path, outcome: Outcome, update_block: 
         isr_instructions_per_sample_max=trace.per_isr.max / block,
         isr_cycles_per_sample_max=worst_isr / block,
         instructions_evidence=EMULATED,
-        functions=_functions(core, elf, trace, block),
+        functions=_functions(modelled, block),
     )
 
 
@@ -85,22 +87,20 @@ def _busiest(instructions: NDArray[np.uint32], window: int) -> float:
     return float((total[window:] - total[:-window]).max() / window)
 
 
-def _cycles(core: str, elf: Path, trace: Trace, name: str) -> float:
-    return model_cycles(core, elf, trace, trace.profiles[name]).per_execution()
+def _scaled(report: CycleReport, most: int) -> float:
+    """Cycles of one execution, in proportion where another execution had more instructions than the modelled one."""
+    return report.per_execution() * max(1.0, most / report.instructions)
 
 
-def _worst(core: str, elf: Path, trace: Trace, name: str, most: int) -> float:
-    return _cycles(core, elf, trace, name) * max(1.0, most / trace.profiles[name].instructions)
-
-
-def _functions(core: str, elf: Path, trace: Trace, block: int) -> tuple[FunctionLoad, ...]:
-    totals: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for context in ("isr", "background"):
-        profile = trace.profiles[context]
-        samples = profile.executions * block
-        for function in model_cycles(core, elf, trace, profile).functions:
-            entry = totals[function.name, context]
-            entry[0] += function.instructions / samples
-            entry[1] += function.cycles / samples
-    loads = [FunctionLoad(name, cost[0], cost[1], context) for (name, context), cost in totals.items()]
+def _functions(modelled: Mapping[str, CycleReport], block: int) -> tuple[FunctionLoad, ...]:
+    loads = [
+        FunctionLoad(
+            name=function.name,
+            instructions=function.instructions / (modelled[context].executions * block),
+            cycles=function.cycles / (modelled[context].executions * block),
+            context=context,
+        )
+        for context in ("isr", "background")
+        for function in modelled[context].functions
+    ]
     return tuple(sorted(loads, key=lambda load: (-load.instructions, load.name, load.context)))

@@ -16,6 +16,7 @@ _FUNCTIONS_SHOWN = 12
 _BANDS_PER_OCTAVE = 12
 _FLOOR = 1e-30
 _SINE_POWER = 0.5
+_LABEL_HEIGHT = 26  # pixels; a bar of at least that has its value inside
 _MOST_OVER = 1.3  # a budget bar ends here however far it is exceeded
 
 
@@ -152,8 +153,12 @@ def octave_bars(result: Result) -> Figure:
             if name in bound:
                 row, left = plot.at_y(bound[name]), plot.at_x(float(k)) + 0.1 * room
                 plot.stroke("line bound", (left, row), (left + 0.8 * room, row))
-            row = top - 6 if value >= 0 else plot.at_y(value) + 16
-            plot.text(plot.at_x(k + 0.5), row, f"{value:.0f}" if size.narrow else f"{value:.1f}", "value", "middle")
+            height = plot.at_y(min(value, 0.0)) - top
+            inside = height > _LABEL_HEIGHT
+            outside = top - 6 if value >= 0 else top + height + 16
+            row = (top + 17 if value >= 0 else top + height - 8) if inside else outside
+            label = f"{value:.0f}" if size.narrow else f"{value:.1f}"
+            plot.text(plot.at_x(k + 0.5), row, label, "inside" if inside else "value", "middle")
         return plot
 
     return Figure(

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+import numpy as np
+from hushkit.spec import Budgets
 from hushkit_models.acoustics.bound import Bound
+from hushkit_models.acoustics.scenario import PlantSignals
+from numpy.typing import NDArray
 
 from hushkit_hil.bench.quality import bound_of
 from hushkit_hil.bench.result import Result
@@ -37,27 +41,29 @@ class Tile:
 def write_html(path: Path, result: Result, setup: Setup, outcome: Outcome) -> None:
     """Write the report of one run."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_html(result, setup, outcome, bound_of(setup.signals, setup.latency_samples)))
+    bound = bound_of(setup.signals, setup.latency_samples)
+    path.write_text(render_html(result, setup.spec.budgets, setup.signals, outcome.error, bound), encoding="utf-8")
 
 
-def render_html(result: Result, setup: Setup, outcome: Outcome, bound: Bound) -> str:
+def render_html(result: Result, budgets: Budgets, signals: PlantSignals, error: NDArray[np.int32], bound: Bound) -> str:
     """The report as text.
 
     Args:
         result: What was judged.
-        setup: What was run; its signals and budgets are drawn.
-        outcome: What was heard.
+        budgets: The spec's.
+        signals: What the plant played.
+        error: What the error microphones heard, Q1.31, shape (ears, n).
         bound: The causal bound of the same signals.
     """
-    on = outcome.error / 2.0**31
+    on = error / 2.0**31
     best = bound.residual[:, : on.shape[1]]
     heard = result.acoustics
     figures: list[Figure | None] = [
-        attenuation_over_time(setup.signals, on, best, heard.t3_s),
-        spectrum(setup.signals, on, best, heard.window_s),
+        attenuation_over_time(signals, on, best, heard.t3_s),
+        spectrum(signals, on, best, heard.window_s),
         octave_bars(result),
         function_bars(result),
-        budget_bars(result, _limits(result, setup)),
+        budget_bars(result, _limits(result, budgets)),
     ]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hushkit_hil.report", "."),
@@ -75,8 +81,8 @@ def render_html(result: Result, setup: Setup, outcome: Outcome, bound: Bound) ->
     )
 
 
-def _limits(result: Result, setup: Setup) -> dict[str, tuple[float | None, float, str]]:
-    budgets, evidence = setup.spec.budgets, result.load.evidence
+def _limits(result: Result, budgets: Budgets) -> dict[str, tuple[float | None, float, str]]:
+    evidence = result.load.evidence
     return {
         f"Latency ({result.latency.evidence})": (result.latency.total_us, budgets.latency_us, "µs"),
         f"Processor, busiest update block ({evidence})": (result.load.cpu_percent_max, budgets.cpu_percent, "%"),
@@ -102,7 +108,7 @@ def _tiles(result: Result) -> list[Tile]:
     if load.instructions_per_sample_mean is not None:
         note = f"at most {load.instructions_per_sample_max:,.0f}"
         value = f"{load.instructions_per_sample_mean:,.0f}"
-        tiles.append(Tile("Instructions per sample", value, "", note, load.instructions_evidence))
+        tiles.append(Tile("Instructions", value, "", f"per sample, {note}", load.instructions_evidence))
     if result.bit_exact.host_vs_target is not None:
         value = "identical" if result.bit_exact.host_vs_target else "different"
         note = f"{result.bit_exact.samples:,} samples compared"

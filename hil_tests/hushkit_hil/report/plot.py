@@ -50,7 +50,8 @@ class Axis:
 
 def linear_axis(low: float, high: float, *, steps: int = 5, unit: str = "") -> Axis:
     """An axis that spans the values, ends at round numbers, and has about ``steps`` round ticks."""
-    span = max(high - low, 1e-9)
+    high = max(high, low + 1e-3)  # a flat curve still needs an axis
+    span = high - low
     power = 10.0 ** math.floor(math.log10(span / steps))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if span / (power * factor) <= steps)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
