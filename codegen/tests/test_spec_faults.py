@@ -37,7 +37,7 @@ def test_shipped_spec_stays_within_100_us_and_its_load(name: str) -> None:
     cost = estimate(spec)
 
     assert cost.latency_us <= 100.0
-    assert cost.cpu_percent <= spec.budgets.cpu_percent <= 90.0
+    assert cost.cpu_percent <= spec.budgets.cpu_percent <= 98.0
     assert spec.adaptive.taps <= cost.largest_taps
 
 
