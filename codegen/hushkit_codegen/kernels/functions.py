@@ -4,7 +4,7 @@ from hushkit_codegen.kernels.biquad import Cascade, biquad
 from hushkit_codegen.kernels.correlation import Shape, Sum, correlation
 from hushkit_codegen.kernels.ir import Kernel
 from hushkit_codegen.kernels.printing import environment, print_kernel
-from hushkit_codegen.kernels.warped import Chain, warped
+from hushkit_codegen.kernels.warped import WARPED_ARGUMENTS, Chain, warped
 
 
 def preamble() -> str:
@@ -34,7 +34,12 @@ def biquad_text(name: str, core: str, cascade: Cascade) -> str:
 def warped_text(name: str, core: str, chain: Chain) -> str:
     """C of one warped filter step: see ``warped`` for the arguments."""
     kernel = warped(name, assembly_core(core), chain)
-    return _either(kernel, _render("warped_portable", name=name, chain=chain, arguments=kernel.arguments), "")
+    return _either(kernel, warped_portable_text(name, chain), "")
+
+
+def warped_portable_text(name: str, chain: Chain) -> str:
+    """Portable C of one warped filter step."""
+    return _render("warped_portable", name=name, chain=chain, arguments=WARPED_ARGUMENTS)
 
 
 def fir_text(name: str, title: str, n_taps: int, block: int, *, q15: bool) -> str:

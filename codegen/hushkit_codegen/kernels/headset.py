@@ -6,8 +6,16 @@ from hushkit_codegen.ir import BiquadIr, FilterIr, FirIr, FxNlmsIr, HeadsetIr
 from hushkit_codegen.kernels.biquad import Cascade
 from hushkit_codegen.kernels.bounds import q15_sum, q31_sum
 from hushkit_codegen.kernels.correlation import Shape, Sum
-from hushkit_codegen.kernels.functions import biquad_text, correlation_text, fir_text, preamble
+from hushkit_codegen.kernels.functions import (
+    biquad_text,
+    correlation_text,
+    fir_text,
+    preamble,
+    warped_portable_text,
+    warped_text,
+)
 from hushkit_codegen.kernels.printing import environment
+from hushkit_codegen.kernels.warped import Chain
 
 SLICE = 8  # HK_KERNEL_SLICE
 
@@ -116,6 +124,19 @@ def secondary_part(ir: HeadsetIr) -> KernelPart:
         exponent=design.exponent,
     )
     return KernelPart(text, ("secondary_line",), f"{'Secondary':<13} {len(design.taps)} taps q31, slices of {SLICE}")
+
+
+def warped_part(core: str, sections: int, weights: int, *, portable: bool = False) -> KernelPart:
+    """The warped control filter: ``hk_kernel_warped_run``; state belongs to the caller."""
+    name = "hk_kernel_warped_run"
+    chain = Chain(sections, weights)
+    text = warped_portable_text(name, chain) if portable else warped_text(name, core, chain)
+    comment = f"/* Warped control filter: {sections} all-pass sections, {weights} weights. */\n"
+    return KernelPart(
+        comment + text.replace(f"static int64_t {name}(", f"int64_t {name}("),
+        (),
+        f"{'Warped':<13} {sections} all-pass sections, {weights} weights q31",
+    )
 
 
 def _render(template: str, **values: object) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hushkit_codegen.errors import DesignError
 from hushkit_codegen.kernels.ir import Kernel, Loop, Op, Role, alu, control, load, mac, store
 
+WARPED_ARGUMENTS = "int32_t *chain, const int32_t *weights, int32_t one_minus_lambda_q32, int32_t in"
 _LAMBDA, _LOW, _HIGH = "r2", "r4", "r5"
 _AHEAD = 3  # sections whose loads stand together
 _PERIOD = 12  # sections after which every ring is back where it started
@@ -62,7 +63,7 @@ def warped(name: str, core: str, chain: Chain) -> Kernel:
     return Kernel(
         name=name,
         core=core,
-        arguments="int32_t *chain, const int32_t *weights, int32_t one_minus_lambda_q32, int32_t in",
+        arguments=WARPED_ARGUMENTS,
         shape=f"{chain.sections} all-pass sections, dot product over {chain.weights}",
         bounds="guard bits of the chain and sum |w| <= 2^31 are the caller's",
         schedule=order,

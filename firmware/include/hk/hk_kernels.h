@@ -15,7 +15,7 @@
 #ifndef HK_KERNELS_H
 #define HK_KERNELS_H
 
-#include <stdint.h> /* int32_t, uint32_t */
+#include <stdint.h> /* int32_t, int64_t, uint32_t */
 
 #define HK_KERNELS_ABI  2
 #define HK_KERNEL_SLICE 8U /* samples per background filter call */
@@ -51,5 +51,12 @@ void hk_kernel_secondary_run(uint32_t ear, uint32_t stream, const int32_t *x, in
  *  xf is oldest sample first and has n_taps + U - 1 of them. n_taps is a multiple of 8.
  *  The caller keeps every sum below 2^62 and every result within 32 bits. */
 void hk_kernel_gradient_run(const int32_t *xf, const int32_t *e, uint32_t shift, int32_t *g, uint32_t n_taps);
+
+/** One sample of the warped control filter; only where HK_CONFIG_ALGORITHM is HK_ALGORITHM_WARPED_LS.
+ *
+ *  Moves an all-pass chain of HK_CONFIG_WARPED_TAPS + HK_CONFIG_WARPED_SECONDARY_TAPS - 1 values on (chain[0] becomes
+ *  `in`; hk_warped_chain.h says how) and returns sum_k weights[k] * chain[k] over HK_CONFIG_WARPED_TAPS weights.
+ *  The caller keeps sum |w| <= 2^31 and the chain's guard bits. */
+int64_t hk_kernel_warped_run(int32_t *chain, const int32_t *weights, int32_t one_minus_lambda_q32, int32_t in);
 
 #endif /* HK_KERNELS_H */

@@ -13,7 +13,8 @@
 
 #include <stdint.h> /* int32_t, int64_t, uint32_t */
 
-/** Move the chain on by one sample; chain[0] becomes `in`. */
+/** Move the chain on by one sample; chain[0] becomes `in`. hk_kernel_warped_run does this and the dot product in one,
+ *  equal bit for bit; tests use this one. */
 void hk_warped_chain_step(int32_t *chain, uint32_t n_sections, int32_t one_minus_lambda_q32, int32_t in);
 
 /** sum w * chain over n weights; n is a multiple of 4. The caller keeps sum |w| <= 2^31. */

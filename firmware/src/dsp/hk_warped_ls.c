@@ -7,7 +7,8 @@
 #include "hk_config.h"
 #if HK_CONFIG_ALGORITHM == HK_ALGORITHM_WARPED_LS
 
-#include "hk/hk_fixed.h" /* hk_saturate */
+#include "hk/hk_fixed.h"   /* hk_saturate */
+#include "hk/hk_kernels.h" /* hk_kernel_warped_run */
 #include "hk_ldl.h"
 #include "hk_warped_chain.h"
 #include <string.h> /* memcpy, memset */
@@ -168,8 +169,9 @@ static hk_status_t init(const hk_design_t *headset) {
 static void filter(uint32_t ear, const int32_t *x, int32_t *y) {
     ear_t *s = &ears[ear];
     for (uint32_t n = 0U; n < HK_CONFIG_BLOCK; n++) {
-        hk_warped_chain_step(s->chain, SECTIONS, design->one_minus_lambda_q32, x[n] >> HK_WARPED_GUARD_BITS);
-        y[n] = hk_saturate(hk_warped_chain_dot(s->chain, s->active->w, TAPS) >> (SHIFT - s->active->exponent));
+        const int64_t sum =
+            hk_kernel_warped_run(s->chain, s->active->w, design->one_minus_lambda_q32, x[n] >> HK_WARPED_GUARD_BITS);
+        y[n] = hk_saturate(sum >> (SHIFT - s->active->exponent));
     }
 }
 
