@@ -30,6 +30,7 @@ from hushkit.spec_model import (
     Limiter,
     Modes,
     NoAdaptive,
+    WarpedLs,
     Watch,
 )
 from hushkit.spec_reader import Fault, Reader, find_lines
@@ -59,6 +60,7 @@ __all__ = [
     "Modes",
     "NoAdaptive",
     "SpecError",
+    "WarpedLs",
     "Watch",
     "check_spec",
     "load_spec",

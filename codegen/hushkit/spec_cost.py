@@ -1,13 +1,13 @@
 """What a headset spec will cost its core, estimated before anything is generated.
 
-Cycles are modelled: CMSIS-DSP 1.10.3 calls as emitted by hushkit_codegen, GCC 12 -O3, zero wait states, in cycles per
-multiply-accumulate or section. The exact figures of a built firmware come from `hushkit bench`; these decide only
-whether a spec can work at all, and round up where they are unsure.
+Cycles are modelled: the kernels that hushkit_codegen generates, zero wait states, in cycles per multiply-accumulate or
+section. The figures of a built firmware come from `hushkit bench`; these decide only whether a spec can work at all,
+and round up where they are unsure.
 """
 
 from dataclasses import dataclass
 
-from hushkit.spec_model import MAX_TAPS, Adaptive, Filter, HeadsetSpec
+from hushkit.spec_model import MAX_TAPS, Adaptive, Filter, HeadsetSpec, WarpedLs
 
 _WORD = 4
 _TAPS_STEP = 32
@@ -20,20 +20,18 @@ class CoreCosts:
     """Modelled cycles of one core.
 
     Attributes:
-        fir_single: arm_fir_q31 called with one sample, per tap: one multiply-accumulate and one word moved.
-        fir_block: arm_fir_q31 called with three samples or more, per multiply-accumulate.
-        fir_move: arm_fir_q31's delay line moved, per tap and call.
-        fir15_single, fir15_block: the same for arm_fir_q15.
-        gradient: The gradient's correlation, two outputs at a time, per multiply-accumulate.
+        fir_single: q31 filter called with one sample, per tap.
+        fir_block: q31 filter called with four samples or more, per multiply-accumulate.
+        fir15_single, fir15_block: The same for q15.
+        gradient: The gradient's correlation, per multiply-accumulate.
         biquad: One fraction-saving section, per sample.
-        weight: One weight's scale, leak, saturation and watch sums, per update.
+        weight: One weight's step, leak, saturation and watch sums, per update.
         interrupt: Entry, exit, exchange of samples and mode logic, per block and ear.
-        sample: Limiter, ramps, DC blocker and gain, per sample and ear.
+        sample: DC blockers, ramps, limiter, and the background's work beside the filters, per sample and ear.
     """
 
     fir_single: float
     fir_block: float
-    fir_move: float
     fir15_single: float
     fir15_block: float
     gradient: float
@@ -43,12 +41,15 @@ class CoreCosts:
     sample: float
 
 
-# FIR with 128 taps: block 1 1439/731 cycles a sample on M4/M7, q15 block 8 358/194; biquads 8 stages 207/134 (block 8).
-# M33 counts as M4 (same pipeline depth, single issue); M55 without Helium between M4 and M7.
-_M4 = CoreCosts(11.3, 3.4, 3.0, 7.0, 2.8, 3.1, 24.0, 34.0, 110.0, 70.0)
-_M7 = CoreCosts(5.8, 1.9, 1.6, 3.6, 1.55, 1.8, 16.0, 20.0, 80.0, 45.0)
-_M55 = CoreCosts(8.0, 2.6, 2.2, 5.2, 2.2, 2.4, 20.0, 27.0, 90.0, 55.0)
+# M4, M7 and M55: figures of `hushkit bench` per function for the shipped specs, GCC 12.2, modelled cycles. M33 counts
+# as M4 (same pipeline depth, single issue).
+_M4 = CoreCosts(3.95, 2.15, 2.4, 1.3, 2.5, 30.0, 132.0, 1100.0, 820.0)
+_M7 = CoreCosts(2.1, 1.1, 1.2, 0.7, 1.3, 19.0, 75.0, 400.0, 300.0)
+_M55 = CoreCosts(3.0, 1.6, 1.8, 1.0, 1.9, 24.0, 100.0, 850.0, 710.0)
 CORE_COSTS = {"cortex-m4": _M4, "cortex-m7": _M7, "cortex-m33": _M4, "cortex-m55": _M55}
+
+_BUSIEST = 1.1
+"""Busiest update block over the mean: ramps, watch and statistics fall together now and then."""
 
 # Program without filters, as built for QEMU with -O2: start-up, link, modes, statistics.
 _BASE_FLASH = 48 * 1024
@@ -60,7 +61,7 @@ class Estimate:
     """Modelled cost of a spec.
 
     Attributes:
-        cycles_per_sample: Mean over time, all ears, interrupt and background together.
+        cycles_per_sample: In the busiest update block, all ears, interrupt and background together.
         available_cycles: Clock cycles between two samples.
         cpu_percent: The first over the second.
         largest_taps: Longest control filter within budgets.cpu_percent; 0 when none fits or none is asked for.
@@ -99,12 +100,9 @@ def estimate(spec: HeadsetSpec) -> Estimate:
 
 
 def fir_cycles(core: CoreCosts, taps: int, block: int, *, fmt: str = "q31") -> float:
-    """Modelled cycles per sample of a CMSIS-DSP FIR filter called with `block` samples."""
+    """Modelled cycles per sample of a FIR filter called with `block` samples."""
     single, group = (core.fir_single, core.fir_block) if fmt == "q31" else (core.fir15_single, core.fir15_block)
-    grouped, alone = block // 3 * 3, block % 3
-    if grouped == 0:
-        return taps * single
-    return taps * (grouped * group + alone * (single - core.fir_move) + core.fir_move) / block
+    return taps * (single if block == 1 else group)
 
 
 def _cycles(spec: HeadsetSpec, taps: int) -> float:
@@ -112,14 +110,26 @@ def _cycles(spec: HeadsetSpec, taps: int) -> float:
     block = spec.audio.block
     ear = core.interrupt / block + core.sample
     ear += _filter_cycles(core, spec.feedforward, block) + _filter_cycles(core, spec.transparency, block)
-    ear += fir_cycles(core, taps, block) + _update_cycles(core, spec.adaptive, taps)
-    return ear * spec.audio.ears
+    if isinstance(spec.adaptive, WarpedLs):
+        ear += _warped_cycles(core, spec.adaptive, taps, spec.audio.rate_hz)
+    else:
+        ear += fir_cycles(core, taps, block) + _update_cycles(core, spec.adaptive, taps)
+    return ear * spec.audio.ears * _BUSIEST
 
 
 def _filter_cycles(core: CoreCosts, design: Filter, block: int) -> float:
     if design.kind == "fir":
         return fir_cycles(core, design.taps, block, fmt=design.format)
     return design.sections * core.biquad
+
+
+def _warped_cycles(core: CoreCosts, adaptive: WarpedLs, taps: int, rate_hz: int) -> float:
+    """Chain and dot product per sample; model, equation, covariance and solution spread over their intervals."""
+    chain = (taps + adaptive.warped_secondary_taps) * 4.5 * core.fir_block + taps * core.fir_block
+    models = 6.0 * adaptive.secondary_taps * core.fir_block  # four samples of the watch, the target, the histories
+    equation = taps * adaptive.warped_secondary_taps * core.fir_block + taps * taps / 2 * 2.5 * core.fir_block
+    solution = taps**3 / 6 * 2.0 * core.fir_block / (adaptive.solve_ms * rate_hz / 1000)
+    return chain + (models + equation) / adaptive.update_block + solution
 
 
 def _update_cycles(core: CoreCosts, adaptive: Adaptive, taps: int) -> float:

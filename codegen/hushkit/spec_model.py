@@ -11,7 +11,7 @@ CoreType = Literal["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"]
 CORES: tuple[CoreType, ...] = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 BLOCKS = (1, 4, 8)
 MODES = ("off", "anc", "transparency")
-ALGORITHMS = ("fxnlms", "none")
+ALGORITHMS = ("fxnlms", "warped_ls", "none")
 MAX_SECTIONS = 12
 MAX_TAPS = 1024
 
@@ -119,8 +119,40 @@ class FxNlms:
     algorithm: Literal["fxnlms"] = "fxnlms"
 
 
+@dataclass(frozen=True, slots=True)
+class WarpedLs:
+    """Warped FIR filter fitted by recursive regularised least squares, on what the fixed filter leaves.
+
+    Attributes:
+        taps: Weights on the all-pass chain.
+        secondary_taps: Length of the FIR model of the path from the output to the error microphone. It makes the
+            target of one equation in `update_block` samples, so length costs little; too short a model leaves the low
+            end uncancelled.
+        warped_secondary_taps: Weights of the same path on the chain.
+        update_block: Samples per equation; a power of two and a multiple of the audio block.
+        warping: All-pass coefficient of the chain, 0..1: larger puts more of the weights to low frequencies.
+        solve_ms: Interval between solutions.
+        memory_s: Time constant of the covariance's forgetting.
+        ridge: Regularisation, of the covariance's mean diagonal.
+        start_ridge: Regularisation added at start.
+        start_ms: Time constant with which it fades.
+    """
+
+    taps: int = 64
+    secondary_taps: int = 1024
+    warped_secondary_taps: int = 32
+    update_block: int = 32
+    warping: float = 0.95
+    solve_ms: float = 50.0
+    memory_s: float = 2.0
+    ridge: float = 1e-6
+    start_ridge: float = 0.1
+    start_ms: float = 100.0
+    algorithm: Literal["warped_ls"] = "warped_ls"
+
+
 # Further algorithms join this union, each with its own keys, HK_ALGORITHM_ constant and emitter.
-Adaptive = NoAdaptive | FxNlms
+Adaptive = NoAdaptive | FxNlms | WarpedLs
 
 
 @dataclass(frozen=True, slots=True)

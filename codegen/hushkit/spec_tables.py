@@ -22,6 +22,7 @@ from hushkit.spec_model import (
     Limiter,
     Modes,
     NoAdaptive,
+    WarpedLs,
     Watch,
 )
 from hushkit.spec_reader import Reader
@@ -148,8 +149,11 @@ def _read_adaptive(root: Reader) -> Adaptive:
     if table is None:
         return NoAdaptive()
     adaptive: Adaptive
-    if table.choice("algorithm", ALGORITHMS) == "none":
+    algorithm = table.choice("algorithm", ALGORITHMS)
+    if algorithm == "none":
         adaptive = NoAdaptive(secondary_taps=table.multiple("secondary_taps", 4, 0, MAX_TAPS, default=0))
+    elif algorithm == "warped_ls":
+        adaptive = _read_warped_ls(table)
     else:
         adaptive = FxNlms(
             taps=table.multiple("taps", 32, 32, MAX_TAPS),
@@ -161,6 +165,22 @@ def _read_adaptive(root: Reader) -> Adaptive:
         )
     table.finish()
     return adaptive
+
+
+def _read_warped_ls(table: Reader) -> WarpedLs:
+    usual = WarpedLs()
+    return WarpedLs(
+        taps=table.multiple("taps", 4, 8, 64, default=usual.taps),
+        secondary_taps=table.multiple("secondary_taps", 4, 8, MAX_TAPS, default=usual.secondary_taps),
+        warped_secondary_taps=table.multiple("warped_secondary_taps", 4, 16, 64, default=usual.warped_secondary_taps),
+        update_block=table.choice_number("update_block", (8, 16, 32, 64), "32 suits most headsets"),
+        warping=table.number("warping", 0.5, 0.99, default=usual.warping),
+        solve_ms=table.number("solve_ms", 10.0, 1000.0, default=usual.solve_ms, unit="ms"),
+        memory_s=table.number("memory_s", 0.01, 60.0, default=usual.memory_s, unit="s"),
+        ridge=table.number("ridge", 1e-8, 1.0, default=usual.ridge),
+        start_ridge=table.number("start_ridge", 0.0, 100.0, default=usual.start_ridge),
+        start_ms=table.number("start_ms", 1.0, 10_000.0, default=usual.start_ms, unit="ms"),
+    )
 
 
 def _read_modes(root: Reader) -> Modes:

@@ -4,13 +4,14 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from hushkit.spec import ALGORITHMS, MODES, FxNlms, HeadsetSpec, NoAdaptive
+from hushkit.spec import ALGORITHMS, MODES, FxNlms, HeadsetSpec, NoAdaptive, WarpedLs
 from hushkit_models.acoustics import AcousticsError
 from hushkit_models.acoustics.paths import PathSet, load_paths
 
 from hushkit_codegen.design.fixed import design_feedforward, design_transparency
 from hushkit_codegen.design.quantize import quantize_fir, to_q31
 from hushkit_codegen.design.spectra import DesignScene, design_scene
+from hushkit_codegen.design.warped import design_warped_ls
 from hushkit_codegen.design.wiener import wiener_fir
 from hushkit_codegen.errors import DesignError
 from hushkit_codegen.ir import AdaptiveIr, FilterQuality, FirIr, FxNlmsIr, HeadsetIr, NoAdaptiveIr, SilentIr
@@ -21,6 +22,7 @@ _CONTROL_MARGIN = 4.0
 needs up to 12 dB more gain. Less makes a leak look like divergence, more gives bits of weight away."""
 
 _IDLE_UPDATE_BLOCK = 32
+_LONGEST_LATENCY_US = 20_000.0
 
 
 def design_headset(
@@ -35,7 +37,8 @@ def design_headset(
     Args:
         spec: The headset spec.
         paths: Path set at the spec's sample rate; the spec's own when None.
-        algorithm: Adaptive algorithm in place of the spec's: ``none`` leaves the adaptive filter out.
+        algorithm: Adaptive algorithm in place of the spec's: ``none`` leaves the adaptive filter out,
+            ``warped_ls`` takes the usual settings of that algorithm.
         latency_us: Whole delay from the reference microphone's sample to the driver; what the spec needs when None.
 
     Returns:
@@ -58,6 +61,7 @@ def design_headset(
     feedforward, first = design_feedforward(spec.feedforward, scene)
     transparency, second = design_transparency(spec.transparency, scene)
     secondary, third = _secondary(spec, loaded, latency)
+    adaptive, fourth = _adaptive(spec, scene, loaded, latency)
     return HeadsetIr(
         spec_name=spec.name,
         spec_digest=spec.digest(),
@@ -75,7 +79,7 @@ def design_headset(
         transparency=transparency,
         secondary=secondary,
         update_block=spec.adaptive.update_block or _IDLE_UPDATE_BLOCK,
-        adaptive=_adaptive(spec, scene),
+        adaptive=adaptive,
         dc_block_pole_q31=to_q31(
             math.exp(-2 * math.pi * spec.dc_block_hz / spec.audio.rate_hz), name="dc_block.corner_hz"
         ),
@@ -84,7 +88,7 @@ def design_headset(
         ramp_samples=max(1, _samples(spec, spec.modes.ramp_ms)),
         watch_samples=max(spec.audio.block, _samples(spec, spec.watch.window_ms)),
         watch_ratio_q16=round(10 ** (spec.watch.ratio_db / 10) * 65536),
-        quality=tuple(item for item in (first, second, third) if item is not None),
+        quality=tuple(item for item in (first, second, third, fourth) if item is not None),
     )
 
 
@@ -93,6 +97,8 @@ def _with_algorithm(spec: HeadsetSpec, algorithm: str | None) -> HeadsetSpec:
         return spec
     if algorithm not in ALGORITHMS:
         raise DesignError(f"algorithm {algorithm}: unknown; choose one of {', '.join(ALGORITHMS)}")
+    if algorithm == "warped_ls":
+        return replace(spec, adaptive=WarpedLs(update_block=spec.adaptive.update_block or _IDLE_UPDATE_BLOCK))
     if algorithm != "none":
         raise DesignError(
             f"algorithm {algorithm}: the spec {spec.name} has settings for {spec.adaptive.algorithm}; "
@@ -118,11 +124,13 @@ def _paths(spec: HeadsetSpec, paths: PathSet | None) -> PathSet:
 def _latency_samples(spec: HeadsetSpec, latency_us: float | None) -> int:
     if latency_us is None:
         return spec.needed_latency_samples
-    if latency_us < spec.needed_latency_us - 1e-6:
+    if not latency_us >= spec.needed_latency_us - 1e-6:
         raise DesignError(
             f"latency {latency_us:g} us: {spec.name} needs {spec.needed_latency_us:.1f} us (buffering "
             f"{spec.buffering_us:.1f}, converters {spec.needed_latency_us - spec.buffering_us:g}); allow at least that"
         )
+    if not latency_us <= _LONGEST_LATENCY_US:
+        raise DesignError(f"latency {latency_us:g} us: expected at most {_LONGEST_LATENCY_US:g}; allow less")
     return max(spec.needed_latency_samples, round(latency_us * spec.audio.rate_hz / 1e6))
 
 
@@ -132,6 +140,11 @@ def _secondary(spec: HeadsetSpec, paths: PathSet, latency: int) -> tuple[FirIr |
     if not taps or "error" not in spec.audio.microphones:
         return SilentIr(), None
     whole = np.concatenate([np.zeros(latency), paths.secondary])
+    if latency + 8 > taps:
+        raise DesignError(
+            f"adaptive.secondary_taps: {taps} taps cannot hold {latency} samples of latency and a path behind them; "
+            f"use at least {-(-(latency + 32) // 4) * 4}"
+        )
     model = np.zeros(taps)
     kept = min(taps, whole.size)
     model[:kept] = whole[:kept]
@@ -142,10 +155,17 @@ def _secondary(spec: HeadsetSpec, paths: PathSet, latency: int) -> tuple[FirIr |
     return design, FilterQuality("secondary", round(error_db * 1000), 0, 0)
 
 
-def _adaptive(spec: HeadsetSpec, scene: DesignScene) -> AdaptiveIr:
+def _adaptive(
+    spec: HeadsetSpec, scene: DesignScene, paths: PathSet, latency: int
+) -> tuple[AdaptiveIr, FilterQuality | None]:
     settings = spec.adaptive
-    if not isinstance(settings, FxNlms):
-        return NoAdaptiveIr()
+    if isinstance(settings, WarpedLs):
+        whole = np.concatenate([np.zeros(latency), paths.secondary])
+        return design_warped_ls(settings, whole, rate_hz=spec.audio.rate_hz, dc_pole=_dc_pole(spec))
+    return _fxnlms(settings, scene) if isinstance(settings, FxNlms) else NoAdaptiveIr(), None
+
+
+def _fxnlms(settings: FxNlms, scene: DesignScene) -> FxNlmsIr:
     exponent = _control_exponent(settings, scene)
     floor = 10 ** (settings.regularisation_db / 10) * settings.taps
     return FxNlmsIr(

@@ -10,15 +10,23 @@ from hushkit_codegen.ir import (
     FirIr,
     FxNlmsIr,
     HeadsetIr,
+    WarpedIr,
+    WarpedLsIr,
     describe_quality,
     digest_ir,
 )
-from hushkit_codegen.kernels.headset import control_part, filter_part, headset_preamble, secondary_part
+from hushkit_codegen.kernels.headset import (
+    control_part,
+    filter_part,
+    headset_preamble,
+    secondary_part,
+    warped_part,
+)
 
 DESIGN_ABI = 2
 KERNELS_ABI = 2
 _MODES = ("HK_DESIGN_MODE_OFF", "HK_DESIGN_MODE_ANC", "HK_DESIGN_MODE_TRANSPARENCY")
-_ALGORITHMS = {"none": "HK_ALGORITHM_NONE", "fxnlms": "HK_ALGORITHM_FXNLMS"}
+_ALGORITHMS = {"none": "HK_ALGORITHM_NONE", "fxnlms": "HK_ALGORITHM_FXNLMS", "warped_ls": "HK_ALGORITHM_WARPED_LS"}
 _TITLES = {"feedforward": "Fixed filter", "transparency": "Hear-through filter"}
 
 
@@ -87,6 +95,7 @@ def _exponent(design: FilterIr) -> int:
 
 def _macros(ir: HeadsetIr, digest: str) -> list[tuple[str, str, str]]:
     prior = ir.adaptive.prior if isinstance(ir.adaptive, FxNlmsIr) else None
+    warped = ir.adaptive if isinstance(ir.adaptive, WarpedLsIr) else None
     rows = [
         ("HK_CONFIG_SPEC_NAME", f'"{ir.spec_name}"', ""),
         ("HK_CONFIG_DIGEST", f'"{digest}"', "of the integer design"),
@@ -107,8 +116,8 @@ def _macros(ir: HeadsetIr, digest: str) -> list[tuple[str, str, str]]:
         ("HK_CONFIG_CONTROL_EXPONENT", f"{prior.exponent if prior else 0}U", "weight = w * 2^(exponent - 31)"),
         ("HK_CONFIG_SECONDARY_TAPS", f"{_taps(ir.secondary)}U", ""),
         ("HK_CONFIG_SECONDARY_EXPONENT", f"{_exponent(ir.secondary)}U", ""),
-        ("HK_CONFIG_WARPED_TAPS", "0U", ""),
-        ("HK_CONFIG_WARPED_SECONDARY_TAPS", "0U", ""),
+        ("HK_CONFIG_WARPED_TAPS", f"{len(warped.prior.taps) if warped else 0}U", ""),
+        ("HK_CONFIG_WARPED_SECONDARY_TAPS", f"{len(warped.secondary.taps) if warped else 0}U", ""),
     ]
     name_width = max(len(name) for name, _, _ in rows)
     value_width = max(len(value) for _, value, note in rows if note)
@@ -134,7 +143,19 @@ def _tables(ir: HeadsetIr) -> list[Table]:
     if isinstance(ir.adaptive, FxNlmsIr):
         title = "Start weights of the control filter"
         tables.append(_fir_table(title, "hk_design_control_prior[HK_CONFIG_CONTROL_TAPS]", ir.adaptive.prior))
+    if isinstance(ir.adaptive, WarpedLsIr):
+        model, prior = ir.adaptive.secondary, ir.adaptive.prior
+        title = "The same path on the all-pass chain"
+        tables.append(_warped_table(title, "hk_design_warped_secondary[HK_CONFIG_WARPED_SECONDARY_TAPS]", model))
+        title = "Start weights on the chain"
+        tables.append(_warped_table(title, "hk_design_warped_prior[HK_CONFIG_WARPED_TAPS]", prior))
     return tables
+
+
+def _warped_table(title: str, name: str, design: WarpedIr) -> Table:
+    values = [f"{value:11d}," for value in design.taps]
+    rows = tuple(" ".join(values[at : at + 8]) for at in range(0, len(values), 8))
+    return Table(f"{title}: first section first, each worth 2^{design.exponent - 31}.", f"const int32_t {name}", rows)
 
 
 def _fir_table(title: str, name: str, design: FirIr) -> Table:
@@ -179,6 +200,8 @@ def _fields(ir: HeadsetIr) -> list[str]:
             f"        .weight_sum_limit = {ir.adaptive.weight_sum_limit}ULL,",
             "    },",
         ]
+    if isinstance(ir.adaptive, WarpedLsIr):
+        fields += _warped_fields(ir.adaptive)
     fields += [
         f".dc_block_pole_q31 = {ir.dc_block_pole_q31},",
         f".limiter_threshold_q31 = {ir.limiter_threshold_q31},",
@@ -188,6 +211,31 @@ def _fields(ir: HeadsetIr) -> list[str]:
         f".watch_ratio_q16 = {ir.watch_ratio_q16},",
     ]
     return fields
+
+
+def _warped_fields(design: WarpedLsIr) -> list[str]:
+    return [
+        ".warped_ls =",
+        "    {",
+        f"        .one_minus_lambda_q32 = {design.one_minus_lambda_q32},",
+        f"        .secondary = {_warped_field('hk_design_warped_secondary', design.secondary)},",
+        f"        .prior = {_warped_field('hk_design_warped_prior', design.prior)},",
+        f"        .equation_jobs = {design.equation_jobs},",
+        f"        .solve_jobs = {design.solve_jobs},",
+        f"        .forget = {_ppb(design.forget_ppb)},",
+        f"        .ridge = {_ppb(design.ridge_ppb)},",
+        f"        .start_ridge = {_ppb(design.start_ridge_ppb)},",
+        f"        .start_fade = {_ppb(design.start_fade_ppb)},",
+        "    },",
+    ]
+
+
+def _ppb(value: int) -> str:
+    return f"{value // 10**9}.{value % 10**9:09d}F"
+
+
+def _warped_field(array: str, design: WarpedIr) -> str:
+    return f"{{.taps = {array}, .n_taps = {len(design.taps)}, .exponent = {design.exponent}}}"
 
 
 def _fir_field(array: str, design: FirIr) -> str:
@@ -206,6 +254,8 @@ def _generated_kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str
         parts.append(control_part(ir))
     else:
         silent.append(templates.get_template("no_control.c.j2").render())
+    if isinstance(ir.adaptive, WarpedLsIr):
+        parts.append(warped_part(ir.core, *_chain(ir.adaptive)))
     if isinstance(ir.secondary, FirIr):
         parts.append(secondary_part(ir))
     else:
@@ -238,6 +288,10 @@ def _kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:
         summary.append(f"{'Control':<13} arm_fir_q31, {len(ir.adaptive.prior.taps)} taps")
     else:
         parts.append(templates.get_template("no_control.c.j2").render())
+    if isinstance(ir.adaptive, WarpedLsIr):
+        warped = warped_part(ir.core, *_chain(ir.adaptive), portable=True)
+        parts.append(warped.text)
+        summary.append(warped.summary)
     if isinstance(ir.secondary, FirIr):
         parts.append(templates.get_template("secondary.c.j2").render())
         states.append("secondary_delay")
@@ -258,6 +312,11 @@ def _kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:
         parts=[part.rstrip("\n") for part in parts],
         states=states,
     )
+
+
+def _chain(design: WarpedLsIr) -> tuple[int, int]:
+    """Sections and weights of the warped control filter: the reference's chain also serves the secondary model."""
+    return len(design.prior.taps) + len(design.secondary.taps) - 1, len(design.prior.taps)
 
 
 def _filter_part(templates: jinja2.Environment, name: str, design: FilterIr) -> str:

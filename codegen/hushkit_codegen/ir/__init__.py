@@ -10,6 +10,8 @@ from hushkit_codegen.ir.model import (
     HeadsetIr,
     NoAdaptiveIr,
     SilentIr,
+    WarpedIr,
+    WarpedLsIr,
 )
 from hushkit_codegen.ir.quality import describe_quality
 from hushkit_codegen.ir.store import IR_FILE, digest_ir, dump_ir, load_ir, parse_ir, save_ir
@@ -25,6 +27,8 @@ __all__ = [
     "HeadsetIr",
     "NoAdaptiveIr",
     "SilentIr",
+    "WarpedIr",
+    "WarpedLsIr",
     "describe_quality",
     "digest_ir",
     "dump_ir",

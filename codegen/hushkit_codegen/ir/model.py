@@ -79,7 +79,43 @@ class FxNlmsIr:
     algorithm: Literal["fxnlms"] = "fxnlms"
 
 
-AdaptiveIr = NoAdaptiveIr | FxNlmsIr
+@dataclass(frozen=True, slots=True)
+class WarpedIr:
+    """Weights on an all-pass chain: taps[0] on its input, each worth taps[i] * 2^(exponent - 31)."""
+
+    taps: tuple[int, ...]
+    exponent: int
+
+
+@dataclass(frozen=True, slots=True)
+class WarpedLsIr:
+    """Warped FIR by least squares (hk_warped_ls_design_t). Ratios in parts per billion, for the firmware's floats.
+
+    Attributes:
+        one_minus_lambda_q32: 1 - all-pass coefficient, times 2^32.
+        secondary: The secondary path on the chain.
+        prior: Start weights.
+        equation_jobs: Update blocks per equation.
+        solve_jobs: Update blocks per solution, a multiple of 4 * equation_jobs.
+        forget_ppb: Share of the covariance kept per equation.
+        ridge_ppb: Regularisation, of the mean diagonal.
+        start_ridge_ppb: Regularisation added at start.
+        start_fade_ppb: Share of that kept per solution.
+    """
+
+    one_minus_lambda_q32: int
+    secondary: WarpedIr
+    prior: WarpedIr
+    equation_jobs: int
+    solve_jobs: int
+    forget_ppb: int
+    ridge_ppb: int
+    start_ridge_ppb: int
+    start_fade_ppb: int
+    algorithm: Literal["warped_ls"] = "warped_ls"
+
+
+AdaptiveIr = NoAdaptiveIr | FxNlmsIr | WarpedLsIr
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from hushkit_codegen.ir.model import (
     HeadsetIr,
     NoAdaptiveIr,
     SilentIr,
+    WarpedIr,
+    WarpedLsIr,
 )
 
 IR_FILE = "design.json"
@@ -153,8 +155,10 @@ def _read_adaptive(table: "_Table") -> AdaptiveIr:
     if algorithm == "none":
         table.finish()
         return NoAdaptiveIr()
+    if algorithm == "warped_ls":
+        return _read_warped_ls(table)
     if algorithm != "fxnlms":
-        raise table.error("algorithm", f'"{algorithm}"', "fxnlms or none")
+        raise table.error("algorithm", f'"{algorithm}"', "fxnlms, warped_ls or none")
     prior = _read_filter(table.table("prior"))
     if not isinstance(prior, FirIr) or prior.format != "q31" or len(prior.taps) % 32:
         raise table.error("prior", "another filter", "a fir in q31 with a multiple of 32 taps")
@@ -167,6 +171,36 @@ def _read_adaptive(table: "_Table") -> AdaptiveIr:
     )
     table.finish()
     return adaptive
+
+
+def _read_warped_ls(table: "_Table") -> WarpedLsIr:
+    ratio = (0, 10**9 - 1)
+    design = WarpedLsIr(
+        one_minus_lambda_q32=table.integer("one_minus_lambda_q32", (1, (1 << 31) - 1)),
+        secondary=_read_warped(table.table("secondary")),
+        prior=_read_warped(table.table("prior")),
+        equation_jobs=table.integer("equation_jobs", (1, 255)),
+        solve_jobs=table.integer("solve_jobs", (4, 65535)),
+        forget_ppb=table.integer("forget_ppb", (1, 10**9 - 1)),
+        ridge_ppb=table.integer("ridge_ppb", (1, 10**9)),
+        start_ridge_ppb=table.integer("start_ridge_ppb", (0, 100 * 10**9)),
+        start_fade_ppb=table.integer("start_fade_ppb", ratio),
+    )
+    if design.solve_jobs % (4 * design.equation_jobs):
+        raise table.error("solve_jobs", str(design.solve_jobs), "a multiple of 4 * equation_jobs")
+    table.finish()
+    return design
+
+
+def _read_warped(table: "_Table") -> WarpedIr:
+    taps = table.integers("taps", _Q31)
+    if not 4 <= len(taps) <= 64 or len(taps) % 4:
+        raise table.error("taps", f"{len(taps)} taps", "4 to 64, a multiple of 4")
+    if sum(abs(tap) for tap in taps) > 1 << 31:
+        raise table.error("taps", "an absolute sum above 2^31", "taps scaled so that no dot product overflows")
+    design = WarpedIr(taps, table.integer("exponent", (0, 15)))
+    table.finish()
+    return design
 
 
 def _read_secondary(table: "_Table") -> FirIr | SilentIr:
