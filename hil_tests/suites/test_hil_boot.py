@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hushkit.build import Build
 from hushkit.emulator import boot_detached, switch_off
-from hushkit_hil.bench.setup import Request, plant_run, prepare
+from hushkit_hil.bench.setup import plant_run
 from hushkit_hil.errors import TargetError
 from hushkit_hil.pytest_plugin import Bench
 from hushkit_hil.targets.console import Console
@@ -18,7 +18,7 @@ from hushkit_link.wire import ConfigurationRequest, Mode
 def build(hil_bench: Bench, spec_name: str) -> Build:
     if hil_bench.target != "qemu":
         pytest.skip("only an emulated headset can be booted here")
-    build = prepare(Request(spec_name, seconds=1.0), print).build
+    build = hil_bench.run(spec_name).setup.build
     assert build is not None
     return build
 
@@ -49,7 +49,7 @@ def test_live_headset_obeys_its_mode(hil_bench: Bench) -> None:
     """One spec: the control path is the same on all, and this one runs in real time."""
     if hil_bench.target != "qemu":
         pytest.skip("only an emulated headset runs live here")
-    setup = prepare(Request("compact-m4", seconds=1.0), print)
+    setup = hil_bench.run("compact-m4").setup
     assert setup.build is not None
     run = plant_run(setup.signals, block=setup.spec.audio.block, latency=setup.latency_samples, loop=True)
 

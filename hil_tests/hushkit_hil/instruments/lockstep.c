@@ -6,15 +6,15 @@
  * percent; tracing calls back per block and is used in a window only. Changing depth resets the plugin, which
  * retranslates.
  */
+#include "arguments.h"
 #include "plant.h"
 #include "qemu_plugin_api.h"
-#include "tally.h"
+#include "recorder.h"
 #include "trace_format.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -22,57 +22,21 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-enum { MAX_TOKENS = 1 << 20, MAX_ADDRESSES = 32, MAX_REGIONS = 65536 };
-
-/* Tokens beside block indices. */
-#define TOKEN_ISR_ENTER UINT32_MAX
-#define TOKEN_ISR_EXIT  (UINT32_MAX - 1U)
-#define NO_ADDRESS      UINT64_MAX
-
-typedef struct {
-    uint64_t at[MAX_ADDRESSES];
-    uint32_t n;
-} addresses_t;
-
-typedef struct {
-    uint64_t min, max, sum, n;
-} extent_t;
-
-typedef struct {
-    uint32_t *tokens;
-    uint32_t n;
-    uint64_t instructions;
-} path_t; /* what one exchange executed, in order */
-
 static struct {
-    /* Arguments. */
-    uint64_t begin, end, stop, sync, isr, resume, resume_end;
-    addresses_t foreign, foreign_ends;
-    const char *trace, *ram, *plant_file, *record_file, *ready;
-    uint64_t page_offset, trace_from, trace_count, pace;
-    /* Counting. */
+    arguments_t args;
+    recorder_t recorder;
     uint64_t instructions; /* inline counter: all of each block that started */
     int depth_tracing;     /* what blocks are translated for */
-    int tracing;           /* whether blocks that run are noted */
-    tally_t tally;
-    path_t now, worst_exchange, worst_isr;
-    uint32_t isr_profile, background_profile;
-    uint64_t traced, first_traced;
     int in_isr;
     uint32_t in_foreign;    /* nested handlers that are not the audio interrupt's */
     uint64_t foreign_start; /* counter when the outermost was entered */
-    /* Lock-step. */
     hk_plant_t *plant;
     hk_audio_page_t *page;
-    uint64_t exchange, exchange_start, isr_start, isr_instructions;
+    uint64_t exchange, exchange_start, isr_start, isr_instructions, region_start;
     extent_t per_exchange, per_isr;
     struct timespec pace_start;
     uint64_t pace_exchange;
-    /* Regions. */
-    uint32_t region;
-    int in_region;
-    uint64_t region_start;
-    int finished, broken;
+    int finished;
     qemu_plugin_id_t id;
 } g;
 
@@ -83,115 +47,33 @@ static void at_exit(qemu_plugin_id_t id, void *unused);
 
 static void fail(const char *what) {
     fprintf(stderr, "hushkit plugin: %s\n", what);
-    g.broken = 1;
+    g.recorder.broken = 1;
 }
 
-static void extent_add(extent_t *extent, uint64_t value) {
-    extent->min = extent->n == 0 || value < extent->min ? value : extent->min;
-    extent->max = value > extent->max ? value : extent->max;
-    extent->sum += value;
-    extent->n++;
-}
-
-/* ---- tokens to profiles ------------------------------------------------------------------------------------------ */
-
-static void replay(const path_t *path, tally_profile_t *isr, tally_profile_t *background) {
-    int in_isr = 0;
-    for (uint32_t i = 0; i < path->n; i++) {
-        const uint32_t token = path->tokens[i];
-        if (token == TOKEN_ISR_ENTER) {
-            in_isr = 1;
-            if (isr != NULL) {
-                isr->previous = TALLY_NONE;
-            }
-        } else if (token == TOKEN_ISR_EXIT) {
-            in_isr = 0;
-        } else if (in_isr && isr != NULL) {
-            tally_count(isr, token);
-        } else if (!in_isr && background != NULL) {
-            tally_count(background, token);
-        }
-    }
-}
-
-static void token_add(uint32_t token) {
-    if (g.now.n == MAX_TOKENS) {
-        if (g.in_region) {
-            replay(&g.now, NULL, &g.tally.profiles[g.tally.n_profiles - 1U]);
-        } else {
-            fail("one exchange executes more blocks than the trace can hold; is the guest stuck?");
-        }
-        g.now.n = 0;
-    }
-    g.now.tokens[g.now.n++] = token;
-}
-
-static void path_copy(path_t *to, const path_t *from) {
-    if (to->tokens == NULL) {
-        to->tokens = calloc(MAX_TOKENS, sizeof *to->tokens);
-    }
-    if (to->tokens == NULL) {
-        fail("out of memory");
-        return;
-    }
-    memcpy(to->tokens, from->tokens, from->n * sizeof *to->tokens);
-    to->n = from->n;
-}
-
-static void close_traced_exchange(uint64_t instructions) {
-    tally_profile_t *isr = &g.tally.profiles[g.isr_profile];
-    tally_profile_t *background = &g.tally.profiles[g.background_profile];
-    replay(&g.now, isr, background);
-    isr->executions++;
-    isr->instructions += g.isr_instructions;
-    background->executions++;
-    background->instructions += instructions - g.isr_instructions;
-    if (instructions > g.worst_exchange.instructions) {
-        path_copy(&g.worst_exchange, &g.now);
-        g.worst_exchange.instructions = instructions;
-    }
-    if (g.isr_instructions > g.worst_isr.instructions) {
-        path_copy(&g.worst_isr, &g.now);
-        g.worst_isr.instructions = g.isr_instructions;
-    }
-    g.traced++;
-}
-
-static void add_worst(const char *name, const path_t *path, int isr_only) {
-    tally_profile_t *profile = &g.tally.profiles[tally_profile(&g.tally, name)];
-    profile->executions = 1;
-    profile->instructions = path->instructions;
-    replay(path, profile, isr_only ? NULL : profile);
-}
-
-/* ---- trace file -------------------------------------------------------------------------------------------------- */
-
-static void write_extent(FILE *file, const char *name, const extent_t *extent) {
-    fprintf(file, "\"%s\": {\"min\": %" PRIu64 ", \"mean\": %.6f, \"max\": %" PRIu64 "}", name, extent->min,
-            extent->n == 0 ? 0.0 : (double)extent->sum / (double)extent->n, extent->max);
-}
+/* ---- end --------------------------------------------------------------------------------------------------------- */
 
 static void write_trace(int complete) {
-    if (g.trace == NULL) {
+    if (g.args.trace == NULL) {
         return;
     }
-    FILE *file = fopen(g.trace, "w");
+    FILE *file = fopen(g.args.trace, "w");
     if (file == NULL) {
-        fprintf(stderr, "hushkit plugin: cannot write %s: %s\n", g.trace, strerror(errno));
+        fprintf(stderr, "hushkit plugin: cannot write %s: %s\n", g.args.trace, strerror(errno));
         return;
     }
     fprintf(file, "{\"format\": \"%s\", \"version\": %d, \"mode\": \"%s\", \"complete\": %s,\n ", HK_TRACE_FORMAT,
-            HK_TRACE_VERSION, g.plant != NULL ? "lockstep" : "regions", complete && !g.broken ? "true" : "false");
+            HK_TRACE_VERSION, g.plant != NULL ? "lockstep" : "regions",
+            complete && !g.recorder.broken ? "true" : "false");
     if (g.plant != NULL) {
         fprintf(file,
                 "\"exchanges\": {\"count\": %" PRIu64 ", \"first_traced\": %" PRIu64 ", \"traced\": %" PRIu64 ", ",
-                g.per_exchange.n, g.first_traced, g.traced);
-        write_extent(file, "instructions", &g.per_exchange);
+                g.per_exchange.n, g.recorder.first_traced, g.recorder.traced);
+        extent_write(&g.per_exchange, "instructions", file);
         fputs(", ", file);
-        write_extent(file, "isr", &g.per_isr);
+        extent_write(&g.per_isr, "isr", file);
         fputs("},\n ", file);
     }
-    tally_write(&g.tally, file);
+    tally_write(&g.recorder.tally, file);
     fputs("}\n", file);
     fclose(file);
 }
@@ -201,17 +83,13 @@ static void finish(int complete) {
         return;
     }
     g.finished = 1;
-    g.tracing = 0;
-    if (g.traced > 0) {
-        add_worst("worst isr", &g.worst_isr, 1);
-        add_worst("worst exchange", &g.worst_exchange, 0);
-    }
+    recorder_close(&g.recorder);
     write_trace(complete);
     if (g.page != NULL) {
         g.page->stop = 1;
     }
-    if (g.ready != NULL) {
-        const int fd = open(g.ready, O_CREAT | O_WRONLY, 0600);
+    if (g.args.ready != NULL) {
+        const int fd = open(g.args.ready, O_CREAT | O_WRONLY, 0600);
         if (fd >= 0) {
             close(fd);
         }
@@ -236,20 +114,20 @@ static void change_depth(int tracing) {
 enum { DEPTH_LEAD = 4 };
 
 static void steer_trace(void) {
-    const uint64_t until = g.trace_from + g.trace_count;
-    if (g.trace_count == 0) {
+    const uint64_t until = g.args.trace_from + g.args.trace_count;
+    if (g.args.trace_count == 0) {
         return;
     }
-    if (g.exchange + DEPTH_LEAD >= g.trace_from && g.exchange < until) {
+    if (g.exchange + DEPTH_LEAD >= g.args.trace_from && g.exchange < until) {
         change_depth(1);
     } else if (g.exchange >= until) {
         change_depth(0);
     }
-    const int wanted = g.exchange >= g.trace_from && g.exchange < until;
-    if (wanted && !g.tracing && g.traced == 0) {
-        g.first_traced = g.exchange;
+    const int wanted = g.exchange >= g.args.trace_from && g.exchange < until;
+    if (wanted && !g.recorder.noting && g.recorder.traced == 0) {
+        g.recorder.first_traced = g.exchange;
     }
-    g.tracing = wanted;
+    g.recorder.noting = wanted;
 }
 
 /* ---- lock-step --------------------------------------------------------------------------------------------------- */
@@ -280,8 +158,8 @@ static void pace(void) {
 static void close_exchange(uint64_t now) {
     const uint64_t instructions = now - g.exchange_start;
     extent_add(&g.per_exchange, instructions);
-    if (g.tracing) {
-        close_traced_exchange(instructions);
+    if (g.recorder.noting) {
+        recorder_end_exchange(&g.recorder, instructions, g.isr_instructions);
     }
     hk_plant_note_instructions(g.plant, g.exchange - 1U < UINT32_MAX ? (uint32_t)(g.exchange - 1U) : UINT32_MAX,
                                (uint32_t)instructions, (uint32_t)g.isr_instructions);
@@ -293,10 +171,7 @@ static void on_sync(unsigned int cpu, void *rest) {
         return;
     }
     const uint64_t now = g.instructions - (uintptr_t)rest;
-    uint32_t kept = TOKEN_ISR_EXIT;
-    if (g.now.n > 0) {
-        kept = g.now.tokens[--g.now.n]; /* the block that begins here belongs to the exchange that begins here */
-    }
+    const uint32_t first_block = recorder_take(&g.recorder); /* it begins here, so it belongs to what begins here */
     if (g.exchange > 0) {
         close_exchange(now);
     }
@@ -306,24 +181,12 @@ static void on_sync(unsigned int cpu, void *rest) {
         return;
     }
     steer_trace();
-    g.now.n = 0;
-    if (g.tracing && kept != TOKEN_ISR_EXIT) {
-        token_add(kept);
-    }
+    recorder_begin_exchange(&g.recorder, first_block);
     g.exchange++;
     g.exchange_start = now;
     g.isr_instructions = 0;
-    if (g.pace) {
+    if (g.args.pace) {
         pace();
-    }
-}
-
-/* The block that begins at a marker is noted before the marker's callback runs: it belongs behind the marker. */
-static void insert_marker(uint32_t marker) {
-    if (g.tracing && g.now.n > 0) {
-        const uint32_t block = g.now.tokens[--g.now.n];
-        token_add(marker);
-        token_add(block);
     }
 }
 
@@ -334,7 +197,7 @@ static void on_isr_enter(unsigned int cpu, void *rest) {
     }
     g.in_isr = 1;
     g.isr_start = g.instructions - (uintptr_t)rest;
-    insert_marker(TOKEN_ISR_ENTER);
+    recorder_mark(&g.recorder, TOKEN_ISR_ENTER);
 }
 
 /* The code that pended the interrupt goes on: the interrupt has returned. */
@@ -349,7 +212,7 @@ static void on_resume(unsigned int cpu, void *rest) {
     if (g.exchange > 0) {
         extent_add(&g.per_isr, spent);
     }
-    insert_marker(TOKEN_ISR_EXIT);
+    recorder_mark(&g.recorder, TOKEN_ISR_EXIT);
 }
 
 /* Ticks and serial lines follow the wall clock, so what their handlers execute is left out: the rest is repeatable. */
@@ -359,9 +222,7 @@ static void on_foreign_enter(unsigned int cpu, void *rest) {
         return;
     }
     g.foreign_start = g.instructions - (uintptr_t)rest;
-    if (g.now.n > 0) {
-        g.now.n--; /* the handler's first block */
-    }
+    (void)recorder_take(&g.recorder); /* the handler's first block */
 }
 
 static void on_foreign_end(unsigned int cpu, void *rest) {
@@ -377,60 +238,34 @@ static void on_foreign_end(unsigned int cpu, void *rest) {
 
 static void on_begin(unsigned int cpu, void *rest) {
     (void)cpu;
-    if (g.in_region || g.region == MAX_REGIONS) {
-        fail(g.in_region ? "a region began before the one before it ended" : "too many regions");
-        return;
+    if (recorder_begin_region(&g.recorder)) {
+        g.region_start = g.instructions - (uintptr_t)rest;
     }
-    char name[24];
-    snprintf(name, sizeof name, "region %" PRIu32, g.region++);
-    tally_profile(&g.tally, name);
-    g.in_region = 1;
-    g.region_start = g.instructions - (uintptr_t)rest;
-    /* With the marker at a block's start, that block is already noted; keep it. */
-    const uint32_t last = g.now.n > 0 ? g.now.tokens[g.now.n - 1U] : TOKEN_ISR_EXIT;
-    g.now.n = 0;
-    if (last != TOKEN_ISR_EXIT) {
-        token_add(last);
-    }
-    g.tracing = 1;
 }
 
 static void on_end(unsigned int cpu, void *rest) {
     (void)cpu;
-    if (!g.in_region) {
-        return;
+    if (g.recorder.in_region) {
+        recorder_end_region(&g.recorder, g.instructions - (uintptr_t)rest - g.region_start, (uintptr_t)rest);
     }
-    g.in_region = 0;
-    g.tracing = 0;
-    tally_profile_t *profile = &g.tally.profiles[g.tally.n_profiles - 1U];
-    const uint32_t block = g.now.n > 0 ? g.now.tokens[g.now.n - 1U] : 0U;
-    if (g.now.n > 0 && (uintptr_t)rest == g.tally.blocks[block].n_instructions) {
-        g.now.n--; /* the marker starts a block: that block is outside */
-    }
-    replay(&g.now, NULL, profile);
-    profile->executions = 1;
-    profile->instructions = g.instructions - (uintptr_t)rest - g.region_start;
-    g.now.n = 0;
+}
+
+static int regions_complete(void) {
+    return g.plant == NULL && g.recorder.n_regions > 0 && !g.recorder.in_region;
 }
 
 static void on_stop(unsigned int cpu, void *unused) {
     (void)cpu;
     (void)unused;
-    finish(g.region > 0 && !g.in_region);
+    finish(regions_complete());
 }
 
 /* ---- translation ------------------------------------------------------------------------------------------------- */
 
 static void on_block(unsigned int cpu, void *index) {
     (void)cpu;
-    if (g.in_foreign) {
-        return;
-    }
-    if (g.tracing) {
-        token_add((uint32_t)(uintptr_t)index);
-    } else { /* remembered for a region or an exchange that begins in it */
-        g.now.tokens[0] = (uint32_t)(uintptr_t)index;
-        g.now.n = 1;
+    if (!g.in_foreign) {
+        recorder_block(&g.recorder, (uint32_t)(uintptr_t)index);
     }
 }
 
@@ -448,23 +283,24 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     for (size_t i = 0; i < n; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         bytes += qemu_plugin_insn_size(insn);
-        hook(insn, g.sync, on_sync, n - i);
-        hook(insn, g.isr, on_isr_enter, n - i);
-        hook(insn, g.begin, on_begin, n - i);
-        hook(insn, g.end, on_end, n - i);
-        hook(insn, g.stop, on_stop, n - i);
-        if (qemu_plugin_insn_vaddr(insn) >= g.resume && qemu_plugin_insn_vaddr(insn) < g.resume_end) {
+        hook(insn, g.args.sync, on_sync, n - i);
+        hook(insn, g.args.isr, on_isr_enter, n - i);
+        hook(insn, g.args.begin, on_begin, n - i);
+        hook(insn, g.args.end, on_end, n - i);
+        hook(insn, g.args.stop, on_stop, n - i);
+        if (qemu_plugin_insn_vaddr(insn) >= g.args.resume && qemu_plugin_insn_vaddr(insn) < g.args.resume_end) {
             hook(insn, qemu_plugin_insn_vaddr(insn), on_resume, n - i);
         }
-        for (uint32_t k = 0; k < g.foreign.n; k++) {
-            hook(insn, g.foreign.at[k], on_foreign_enter, n - i);
+        for (uint32_t k = 0; k < g.args.foreign.n; k++) {
+            hook(insn, g.args.foreign.at[k], on_foreign_enter, n - i);
         }
-        for (uint32_t k = 0; k < g.foreign_ends.n; k++) {
-            hook(insn, g.foreign_ends.at[k], on_foreign_end, n - i);
+        for (uint32_t k = 0; k < g.args.foreign_ends.n; k++) {
+            hook(insn, g.args.foreign_ends.at[k], on_foreign_end, n - i);
         }
     }
     if (g.depth_tracing) {
-        const uint32_t block = tally_block(&g.tally, (uint32_t)qemu_plugin_tb_vaddr(tb), (uint32_t)n, (uint32_t)bytes);
+        const uint32_t block =
+            tally_block(&g.recorder.tally, (uint32_t)qemu_plugin_tb_vaddr(tb), (uint32_t)n, (uint32_t)bytes);
         qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)block);
     }
 }
@@ -472,76 +308,19 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
 static void at_exit(qemu_plugin_id_t id, void *unused) {
     (void)id;
     (void)unused;
-    finish(g.plant == NULL && g.region > 0 && !g.in_region);
+    finish(regions_complete());
 }
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
 
-static void parse_addresses(addresses_t *list, const char *text) {
-    char *after = NULL;
-    for (; *text != '\0'; text = *after == '+' ? after + 1 : after) {
-        const uint64_t address = strtoull(text, &after, 0);
-        if (after == text || list->n == MAX_ADDRESSES) {
-            fail("expected up to 32 addresses joined by +");
-            return;
-        }
-        list->at[list->n++] = address;
-    }
-}
-
-static int parse(const char *argument) {
-    const char *value = strchr(argument, '=');
-    if (value == NULL) {
-        return 0;
-    }
-    const size_t n = (size_t)(value++ - argument);
-    const struct {
-        const char *name;
-        uint64_t *number;
-        const char **text;
-        addresses_t *list;
-    } known[] = {
-        {"begin", &g.begin, NULL, NULL},
-        {"end", &g.end, NULL, NULL},
-        {"stop", &g.stop, NULL, NULL},
-        {"sync", &g.sync, NULL, NULL},
-        {"isr", &g.isr, NULL, NULL},
-        {"resume", &g.resume, NULL, NULL},
-        {"resume_end", &g.resume_end, NULL, NULL},
-        {"foreign", NULL, NULL, &g.foreign},
-        {"foreign_end", NULL, NULL, &g.foreign_ends},
-        {"page", &g.page_offset, NULL, NULL},
-        {"pace", &g.pace, NULL, NULL},
-        {"trace_from", &g.trace_from, NULL, NULL},
-        {"trace_count", &g.trace_count, NULL, NULL},
-        {"trace", NULL, &g.trace, NULL},
-        {"ram", NULL, &g.ram, NULL},
-        {"plant", NULL, &g.plant_file, NULL},
-        {"record", NULL, &g.record_file, NULL},
-        {"ready", NULL, &g.ready, NULL},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strlen(known[i].name) == n && strncmp(argument, known[i].name, n) == 0) {
-            if (known[i].number != NULL) {
-                *known[i].number = strtoull(value, NULL, 0);
-            } else if (known[i].text != NULL) {
-                *known[i].text = strdup(value);
-            } else {
-                parse_addresses(known[i].list, value);
-            }
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static int attach(void) {
     const char *why = "sync, ram, plant and record go together";
-    if (g.ram != NULL && g.plant_file != NULL && g.record_file != NULL) {
-        g.plant = hk_plant_open(g.plant_file, g.record_file, &why);
+    if (g.args.ram != NULL && g.args.plant != NULL && g.args.record != NULL) {
+        g.plant = hk_plant_open(g.args.plant, g.args.record, &why);
     }
-    const int fd = g.plant == NULL ? -1 : open(g.ram, O_RDWR);
-    void *map = fd < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)g.page_offset);
+    const int fd = g.plant == NULL ? -1 : open(g.args.ram, O_RDWR);
+    void *map =
+        fd < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)g.args.page_offset);
     if (map == MAP_FAILED) {
         fail(g.plant == NULL ? why : "the machine's RAM file cannot be mapped at the audio page");
         return 0;
@@ -551,33 +330,27 @@ static int attach(void) {
     memset(g.page, 0, sizeof *g.page);
     g.page->abi = HK_AUDIO_PAGE_ABI;
     g.page->magic = HK_AUDIO_PAGE_MAGIC;
-    g.isr_profile = tally_profile(&g.tally, "isr");
-    g.background_profile = tally_profile(&g.tally, "background");
+    recorder_open_contexts(&g.recorder);
     return 1;
 }
 
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv) {
-    g.begin = g.end = g.stop = g.sync = g.isr = NO_ADDRESS;
     g.id = id;
     if (!info->system_emulation || strcmp(info->target_name, "arm") != 0) {
         fail("works in qemu-system-arm only");
         return 1;
     }
-    for (int i = 0; i < argc; i++) {
-        if (!parse(argv[i])) {
-            fprintf(stderr, "hushkit plugin: unknown argument %s; see trace_format.h\n", argv[i]);
-            return 1;
-        }
-    }
-    g.now.tokens = calloc(MAX_TOKENS, sizeof *g.now.tokens);
-    if (g.now.tokens == NULL || g.broken || (g.sync == NO_ADDRESS && g.begin == NO_ADDRESS)) {
-        fail("needs sync=ADDR or begin=ADDR,end=ADDR");
+    if (!arguments_read(&g.args, argc, argv) || !recorder_open(&g.recorder)) {
         return 1;
     }
-    if (g.sync != NO_ADDRESS && !attach()) {
+    if (g.args.sync == NO_ADDRESS && (g.args.begin == NO_ADDRESS || g.args.end == NO_ADDRESS)) {
+        fail("needs sync=ADDR, or begin=ADDR and end=ADDR");
         return 1;
     }
-    g.depth_tracing = g.begin != NO_ADDRESS || (g.trace_count > 0 && g.trace_from <= DEPTH_LEAD);
+    if (g.args.sync != NO_ADDRESS && !attach()) {
+        return 1;
+    }
+    g.depth_tracing = g.args.begin != NO_ADDRESS || (g.args.trace_count > 0 && g.args.trace_from <= DEPTH_LEAD);
     on_reset(id);
     return 0;
 }

@@ -15,6 +15,8 @@ from hushkit_hil.errors import BenchError
 _HERE = Path(__file__).resolve().parent
 _TARGETS = _HERE.parent / "targets"
 
+_PLUGIN = ("lockstep", "arguments", "recorder", "tally")
+
 # No -march=native and no -ffast-math: the plant must give the same bits on every machine.
 _FLAGS = (
     *("-std=c11", "-D_GNU_SOURCE", "-O3", "-fPIC", "-shared", "-fvisibility=hidden"),
@@ -24,7 +26,7 @@ _FLAGS = (
 
 def plugin_library() -> Path:
     """The QEMU plugin (lockstep.c), compiled. Raises BenchError."""
-    sources = [_HERE / "lockstep.c", _HERE / "tally.c", _TARGETS / "plant.c"]
+    sources = [*(_HERE / f"{part}.c" for part in _PLUGIN), _TARGETS / "plant.c"]
     headers = [*_HERE.glob("*.h"), _TARGETS / "plant.h"]
     return compile_library("lockstep", sources, headers, includes=[_TARGETS, _firmware_include()])
 

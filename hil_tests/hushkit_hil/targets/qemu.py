@@ -214,10 +214,12 @@ class QemuHeadset:
         """Deepest use of the painted main stack: what no longer holds the paint of its far end."""
         limit, top = self.image.symbols["hk_stack_limit"], self.image.symbols["hk_stack_top"]
         file = self._at / "stack"
-        self._monitor({"execute": "pmemsave", "arguments": {"val": limit, "size": top - limit, "filename": str(file)}})
+        self._monitor({"execute": "memsave", "arguments": {"val": limit, "size": top - limit, "filename": str(file)}})
         stack = file.read_bytes()
         paint = stack[:4]
         untouched = next((at for at in range(0, len(stack), 4) if stack[at : at + 4] != paint), len(stack))
+        if untouched == len(stack):
+            raise TargetError("qemu: the stack reads as never used; its symbols and the machine's memory do not match")
         if untouched < 16:
             raise TargetError(
                 f"qemu: the stack of {len(stack)} bytes was used to its end; give the firmware a larger one"
