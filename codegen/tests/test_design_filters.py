@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hushkit.spec import Filter, FxNlms, HeadsetSpec, load_spec, shipped_specs
+from hushkit.spec import Filter, FxNlms, HeadsetSpec, WarpedLs, load_spec, shipped_specs
 from hushkit_codegen.design import DesignError, design_headset
 from hushkit_codegen.design.fixed import AMPLIFY_LIMIT_DB, design_feedforward, design_transparency, filter_response
 from hushkit_codegen.design.spectra import (
@@ -17,7 +17,18 @@ from hushkit_codegen.design.spectra import (
     residual_power,
 )
 from hushkit_codegen.design.wiener import wiener_fir
-from hushkit_codegen.ir import BiquadIr, FirIr, FxNlmsIr, HeadsetIr, NoAdaptiveIr, SilentIr, load_ir
+from hushkit_codegen.ir import (
+    BiquadIr,
+    FirIr,
+    FxNlmsIr,
+    HeadsetIr,
+    NoAdaptiveIr,
+    SilentIr,
+    WarpedLsIr,
+    dump_ir,
+    load_ir,
+    parse_ir,
+)
 from hushkit_models.acoustics.paths import PathSet, load_paths
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,6 +137,19 @@ def test_latency_moves_the_design_and_too_little_is_refused() -> None:
         design_headset(spec, latency_us=50.0)
 
 
+@pytest.mark.parametrize(
+    ("latency_us", "words"),
+    [
+        (math.nan, "latency nan us: compact-m4 needs"),
+        (math.inf, "latency inf us: expected at most 20000"),
+        (2000.0, r"adaptive\.secondary_taps: 96 taps cannot hold 96 samples of latency .* use at least 128"),
+    ],
+)
+def test_latency_that_no_design_can_bear_is_refused(latency_us: float, words: str) -> None:
+    with pytest.raises(DesignError, match=words):
+        design_headset(small(load_spec("compact-m4")), latency_us=latency_us)
+
+
 def test_paths_of_another_rate_are_refused() -> None:
     paths = PathSet("slow", 44_100, np.ones(8), np.ones(8))
 
@@ -190,3 +214,23 @@ def test_secondary_model_holds_the_latency_and_the_path() -> None:
     np.testing.assert_array_equal(taps[: ir.latency_samples], 0.0)
     kept = taps[ir.latency_samples :]
     np.testing.assert_allclose(kept, secondary[: kept.size], atol=2.0 ** (ir.secondary.exponent - 31))
+
+
+def test_warped_controller_models_the_path_on_its_chain() -> None:
+    spec = small(load_spec("flagship-m7"))
+
+    ir = design_headset(spec, algorithm="warped_ls")
+
+    assert isinstance(ir.adaptive, WarpedLsIr)
+    settings = WarpedLs()
+    omega = 2 * np.pi * np.array([60.0, 200.0, 1000.0]) / 48_000
+    delay = np.exp(-1j * omega)
+    section = (delay - settings.warping) / (1 - settings.warping * delay)
+    weights = np.array(ir.adaptive.secondary.taps) * 2.0 ** (ir.adaptive.secondary.exponent - 31)
+    model = section[:, None] ** np.arange(weights.size) @ weights
+    path = np.exp(-1j * np.outer(omega, np.arange(2048) + ir.latency_samples)) @ load_paths("overear").secondary[:2048]
+    blocked = path * (1 - delay) / (1 - ir.dc_block_pole_q31 / 2**31 * delay)
+    assert np.abs(model / blocked - 1).max() < 0.1  # -20 dB; the firmware allows 90 degrees, and needs far less
+    assert len(ir.adaptive.prior.taps) == settings.taps
+    assert ir.adaptive.solve_jobs % (4 * ir.adaptive.equation_jobs) == 0
+    assert parse_ir(dump_ir(ir), "again") == ir
