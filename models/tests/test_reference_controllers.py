@@ -157,6 +157,15 @@ def test_warped_filter_with_pole_zero_is_an_fir_filter() -> None:
     np.testing.assert_allclose(controller.weights, -TRUTH, atol=5e-3)
 
 
+def test_warped_filter_takes_a_pole_for_each_section() -> None:
+    poles = np.linspace(0.3, 0.0, 24)
+
+    # 24 sections with poles within 0.3 of the origin span 16 taps up to what the last ones lose: 0.3^8.
+    assert _excess_db(WarpedLs(coefficients=24, model=SECONDARY, pole=poles, ridge=1e-9, ridge_decay_s=0.02)) < 0.6
+    with pytest.raises(ControllerError, match="pole"):
+        WarpedLs(coefficients=24, model=SECONDARY, pole=poles[:5])
+
+
 def test_loop_and_single_steps_are_the_same() -> None:
     plant = _known_plant(SECONDARY)
     short = Plant(48_000, plant.reference[:600], plant.disturbance[:600], plant.starts, plant.secondary, plant.feedback)
