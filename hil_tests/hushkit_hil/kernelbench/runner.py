@@ -84,12 +84,12 @@ def run_bench(core: str, cases: Sequence[Case], *, samples: int, regions: int, t
     files = [_GUEST / "bench_main.c", _GUEST / "bench_port.c"]
     program = _build(board_of(core), text, files, helium=core == "cortex-m55")
     if is_host:
-        return Run(*_parse(_execute([str(program)])), None, None)
+        return Run(*_parse(execute([str(program)])), None, None)
     if not (traced and regions):
-        return Run(*_parse(_execute(_qemu(board_of(core), program, None))), program, None)
+        return Run(*_parse(execute(qemu_command(board_of(core), program, None))), program, None)
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:  # another bench may be running the same program
         trace_file = Path(folder, "trace.json")
-        output = _execute(_qemu(board_of(core), program, trace_file))
+        output = execute(qemu_command(board_of(core), program, trace_file))
         return Run(*_parse(output), program, read_trace(trace_file))
 
 
@@ -100,8 +100,14 @@ def library_defects() -> tuple[tuple[str, ...], ...]:
         BenchError: Build or run failed.
     """
     program = _build(board_of("host"), "", [_GUEST / "library_defects.c"], helium=False)
-    lines = _execute([str(program)]).splitlines()
+    lines = execute([str(program)]).splitlines()
     return tuple(tuple(line.split()) for line in lines if line and line != "end")
+
+
+def with_helium(board: Board) -> Board:
+    """The same board with the vector extension on."""
+    flags = tuple(flag.replace("+nomve", "") for flag in board.cpu_flags)
+    return replace(board, name=f"{board.name}_helium", core=f"{board.core}-helium", cpu_flags=flags)
 
 
 def _build(board: Board, text: str, files: Sequence[Path], *, helium: bool) -> Path:
@@ -110,15 +116,14 @@ def _build(board: Board, text: str, files: Sequence[Path], *, helium: bool) -> P
     sources = require_sources()
     tools = "" if board.is_host else build_plan.CROSS_PREFIX
     if helium:
-        flags = tuple(flag.replace("+nomve", "") for flag in board.cpu_flags)
-        board = replace(board, name=f"{board.name}_helium", core=f"{board.core}-helium", cpu_flags=flags)
+        board = with_helium(board)
     try:
         archive = third_party_archive(root, board, sources, tools)
     except (CompileError, FileNotFoundError) as err:
         raise BenchError(f"CMSIS-DSP does not build for {board.core}: {err}; run `make setup`") from err
     options = [flag for flag in build_plan.compile_flags(root, board) if flag not in {"-fPIC", "-Werror"}]
     options += [f"-I{path}" for path in (_GUEST, *build_plan.third_party_includes(root, board, sources))]
-    link = [] if board.is_host else _link_flags(board)
+    link = [] if board.is_host else link_flags(board)
     digest = hashlib.sha256("\0".join([text, str(archive), *options, *link]).encode())
     for path in (*files, _GUEST / "bench_guest.h", _GUEST / "bench.ld"):
         digest.update(path.read_bytes())
@@ -130,27 +135,33 @@ def _build(board: Board, text: str, files: Sequence[Path], *, helium: bool) -> P
             cases, target = Path(work, "cases.c"), Path(work, program.name)
             cases.write_text(text)
             inputs = [*([str(cases)] if text else []), *map(str, files), str(archive)]
-            _compile([f"{tools}gcc", *options, *inputs, *link, "-lm", "-o", str(target)])
+            compile_program([f"{tools}gcc", *options, *inputs, *link, "-lm", "-o", str(target)])
             cases.replace(folder / cases.name)
             target.replace(program)  # whole or not at all
     return program
 
 
-def _link_flags(board: Board) -> list[str]:
+def link_flags(board: Board) -> list[str]:
     """Flags of the bench's own layout: no image header, no stack guard."""
     symbols = (f"-Wl,--defsym={name}={value:#x}" for name, value in board.memory.items())
     script = f"-Wl,-T,{_GUEST / 'bench.ld'}"
     return [*board.cpu_flags, "-nostartfiles", "--specs=nano.specs", *symbols, script, "-Wl,--gc-sections"]
 
 
-def _compile(command: list[str]) -> None:
+def compile_program(command: list[str]) -> None:
+    """Run a compiler.
+
+    Raises:
+        BenchError: It refuses the program.
+    """
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
         reason = next((line for line in result.stderr.splitlines() if "error" in line), result.stderr.strip()[-300:])
-        raise BenchError(f"the kernel bench does not build: {reason}; this is a fault of the generator")
+        raise BenchError(f"the bench does not build: {reason}; this is a fault of the generator")
 
 
-def _qemu(board: Board, program: Path, trace_file: Path | None) -> list[str]:
+def qemu_command(board: Board, program: Path, trace_file: Path | None) -> list[str]:
+    """QEMU on the board's machine; with a trace file the plugin counts between ``mark_begin`` and ``mark_end``."""
     command = ["qemu-system-arm", "-M", str(board.machine), "-kernel", str(program)]
     command += ["-display", "none", "-monitor", "none", "-serial", "none", "-nodefaults"]
     command += ["-semihosting-config", "enable=on,target=native"]
@@ -172,17 +183,22 @@ def _symbols(program: Path, names: Sequence[str]) -> list[int]:
     return [int(symbols[0]["st_value"]) & ~1 for symbols in found.values() if symbols]
 
 
-def _execute(command: list[str]) -> str:
+def execute(command: list[str]) -> str:
+    """Run a program to its end marker and return what it printed.
+
+    Raises:
+        BenchError: It does not start, runs too long, or prints no end marker.
+    """
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)
     except FileNotFoundError as err:
         raise BenchError(f"{command[0]} not found; install it with `make setup`") from err
     except subprocess.TimeoutExpired as err:
-        raise BenchError(f"the kernel bench ran over {_TIMEOUT_S:.0f} s; ask for fewer --samples") from err
+        raise BenchError(f"the bench ran over {_TIMEOUT_S:.0f} s; ask for fewer samples") from err
     output = result.stdout + result.stderr
     if "\nend\n" not in output and not output.startswith("end\n"):
         tail = output.strip().splitlines()[-1:] or ["no output"]
-        raise BenchError(f"the kernel bench has no end marker, so it proves nothing; last line: {tail[0]}")
+        raise BenchError(f"the bench has no end marker, so it proves nothing; last line: {tail[0]}")
     return output
 
 
