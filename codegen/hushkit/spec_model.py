@@ -146,8 +146,8 @@ class WarpedLs:
     solve_ms: float = 50.0
     memory_s: float = 2.0
     ridge: float = 1e-6
-    start_ridge: float = 0.1
-    start_ms: float = 100.0
+    start_ridge: float = 0.03
+    start_ms: float = 50.0
     algorithm: Literal["warped_ls"] = "warped_ls"
 
 
