@@ -25,7 +25,9 @@ def windows() -> NDArray[Any]:
 @pytest.fixture(scope="module")
 def network() -> Network:
     torch.manual_seed(1)
-    return Network(MCU).eval()
+    network = Network(MCU)
+    network.eval()
+    return network
 
 
 def test_int8_follows_the_float_network(network: Network, windows: NDArray[Any]) -> None:
