@@ -213,6 +213,8 @@ class QemuHeadset:
     def _stack_bytes(self) -> int:
         """Deepest use of the painted main stack: what no longer holds the paint of its far end."""
         limit, top = self.image.symbols["hk_stack_limit"], self.image.symbols["hk_stack_top"]
+        # QEMU reads whole pages of 1 KiB as the core would, and the page with the stack's guard is forbidden to the core.
+        limit = (limit + 1023) // 1024 * 1024
         file = self._at / "stack"
         self._monitor({"execute": "memsave", "arguments": {"val": limit, "size": top - limit, "filename": str(file)}})
         stack = file.read_bytes()
