@@ -11,7 +11,9 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from hushkit.build_plan import Board
 
@@ -20,6 +22,7 @@ HOST = "127.0.0.1"
 _PORTS = {"cortex-m4": 5334, "cortex-m7": 5337, "cortex-m33": 5333, "cortex-m55": 5335}
 _BOOT_SECONDS = 10.0
 _STOP_SECONDS = 5.0
+_T = TypeVar("_T")
 
 
 class EmulatorError(Exception):
@@ -83,7 +86,6 @@ def boot_detached(board: Board, elf: Path, folder: Path) -> int:
     Raises:
         EmulatorError: QEMU is missing, the port is busy, or QEMU stopped at once.
     """
-    emulator_version()
     switch_off(board, folder)
     port = serial_port(board)
     with socket.socket() as probe:
@@ -95,20 +97,34 @@ def boot_detached(board: Board, elf: Path, folder: Path) -> int:
                 f"port {port} of {HOST} is busy: another emulated {board.core} runs, from another checkout perhaps; "
                 "switch it off there"
             ) from err
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / f"{board.name}.log"
-    command = emulator_command(board, elf, serial=f"tcp:{HOST}:{port},server=on,wait=off,nodelay=on")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    _pid_file(board, folder).write_text(f"{process.pid}\n")
-    _await_port(process, port, log)
-    return port
+    started = _start(board, elf, folder, f"tcp:{HOST}:{port},server=on,wait=off,nodelay=on")
+
+    def answers() -> int | None:
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=0.2):
+            return port
+        return None
+
+    return _await(*started, answers)
+
+
+def boot_on_terminal(board: Board, elf: Path, folder: Path) -> str:
+    """The same with the serial line on a pseudo terminal, for tools that want a device file.
+
+    Returns:
+        The device file.
+    """
+    switch_off(board, folder)
+    process, log = _start(board, elf, folder, "pty")
+
+    def device() -> str | None:
+        found = re.search(r"/dev/pts/\d+", log.read_text(errors="replace"))
+        return found[0] if found else None
+
+    return _await(process, log, device)
 
 
 def switch_off(board: Board, folder: Path) -> bool:
-    """Stop the headset that boot_detached() started.
+    """Stop the headset that boot_detached() or boot_on_terminal() started.
 
     Returns:
         Whether one ran.
@@ -143,13 +159,31 @@ def _is_emulator(pid: int) -> bool:
         return False
 
 
-def _await_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _start(board: Board, elf: Path, folder: Path, serial: str) -> tuple[subprocess.Popen[bytes], Path]:
+    emulator_version()
+    if not elf.is_file():
+        raise EmulatorError(f"no firmware image {elf}; build it with `hushkit build`")
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / f"{board.name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            emulator_command(board, elf, serial=serial),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _pid_file(board, folder).write_text(f"{process.pid}\n")
+    return process, log
+
+
+def _await(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], _T | None]) -> _T:
     deadline = time.monotonic() + _BOOT_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
             said = log.read_text(errors="replace").strip().splitlines()
             raise EmulatorError(f"{PROGRAM} stopped at once: {said[0] if said else 'no message'}; its log is {log}")
-        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=0.2):
-            return
+        if (result := ready()) is not None:
+            return result
         time.sleep(0.05)
-    raise EmulatorError(f"{PROGRAM} did not open port {port} within {_BOOT_SECONDS:g} s; its log is {log}")
+    raise EmulatorError(f"{PROGRAM} did not offer a serial line within {_BOOT_SECONDS:g} s; its log is {log}")

@@ -11,7 +11,14 @@ import pytest
 from hushkit.build import BuildError, board_of, build_firmware, build_host
 from hushkit.cli import main
 from hushkit.commands import build as command
-from hushkit.emulator import EmulatorError, emulator_command, emulator_version
+from hushkit.emulator import (
+    EmulatorError,
+    boot_detached,
+    boot_on_terminal,
+    emulator_command,
+    emulator_version,
+    switch_off,
+)
 from hushkit.errors import InputError
 from hushkit.image import read_image
 from hushkit.project import project_root
@@ -133,6 +140,31 @@ def test_commands_refuse_bad_input_in_one_line(
     said = capsys.readouterr().err
     assert error in said
     assert said.count("\n") == 1
+
+
+def test_headset_keeps_running_on_a_terminal_until_it_is_switched_off(spec: HeadsetSpec, tmp_path: Path) -> None:
+    board = board_of("cortex-m4")
+
+    device = boot_on_terminal(board, build_firmware(spec).elf, tmp_path)
+    running = Path(device).exists()
+
+    assert running
+    assert switch_off(board, tmp_path)
+    assert not Path(device).exists()
+    assert not switch_off(board, tmp_path)
+
+
+def test_missing_image_is_refused_before_the_emulator_starts(tmp_path: Path) -> None:
+    with pytest.raises(EmulatorError, match=r"no firmware image .*none\.elf"):
+        boot_detached(board_of("cortex-m4"), tmp_path / "none.elf", tmp_path)
+
+
+def test_emulator_that_stops_at_once_says_why(tmp_path: Path) -> None:
+    too_large = tmp_path / "firmware.elf"
+    too_large.write_bytes(bytes(5 * 1024 * 1024))
+
+    with pytest.raises(EmulatorError, match=r"stopped at once: .*firmware\.elf"):
+        boot_detached(board_of("cortex-m4"), too_large, tmp_path)
 
 
 def test_emulator_starts_with_a_shared_audio_page(tmp_path: Path) -> None:

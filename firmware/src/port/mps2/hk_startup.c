@@ -81,7 +81,7 @@ static void guard_stack(void) {
 #if __ARM_ARCH < 8
     HK_MPU_RNR = 0UL;
     HK_MPU_RBAR = (uint32_t)hk_stack_guard;
-    HK_MPU_RASR = (1UL << 28) | (7UL << 1) | 1UL; /* XN, no access, 2^(7+1) = 256 bytes, on */
+    HK_MPU_RASR = (1UL << 28) | (9UL << 1) | 1UL; /* XN, no access, 2^(9+1) = 1024 bytes, on */
     HK_MPU_CTRL = HK_MPU_CTRL_PRIVDEFENA | HK_MPU_CTRL_ENABLE;
     __asm volatile("dsb\n isb" ::: "memory");
 #endif
