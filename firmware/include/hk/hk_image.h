@@ -12,7 +12,7 @@
 #include <stdint.h> /* uint8_t, uint32_t */
 
 /* Keeps the vector table aligned; hushkit.build_plan and hushkit.signing have it too. */
-#define HK_IMAGE_HEADER 0x200U
+#define HK_IMAGE_HEADER     0x200U
 #define HK_IMAGE_HASH_BYTES 32U
 
 /** Hash of the image of n_image bytes in a slot of n_slot bytes. */
