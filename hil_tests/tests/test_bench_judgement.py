@@ -10,7 +10,7 @@ import pytest
 from hushkit.errors import InputError
 from hushkit.spec import load_spec
 from hushkit.target import parse_target
-from hushkit_hil.bench.board import BoardReading, read_board
+from hushkit_hil.bench.board import board_failures, board_json, read_board
 from hushkit_hil.bench.budgets import accept, budget_failures, load_budgets, spec_failures
 from hushkit_hil.bench.result import Load, Result
 from hushkit_hil.bench.run import compare
@@ -19,6 +19,9 @@ from hushkit_hil.errors import BenchError, TargetError
 from hushkit_hil.pytest_plugin import read_quarantine
 from hushkit_hil.report.junit import write_junit
 from hushkit_hil.selfcheck.example import example_result
+from hushkit_hil.targets.console import Console
+from hushkit_link import wire
+from hushkit_link.simulated_port import SimulatedPort
 
 
 @pytest.fixture
@@ -169,5 +172,53 @@ def test_board_reading_needs_a_serial_target() -> None:
         read_board(load_spec("flagship-m7"), parse_target("serial:/dev/none-there"), seconds=1.0)
 
 
-def test_board_reading_is_measured_evidence() -> None:
-    assert BoardReading.__dataclass_fields__["evidence"].default == "measured"
+class FakeConsole(Console):
+    """A board with a cycle counter, without a line."""
+
+    def __init__(self, cycles: int) -> None:
+        self.messages: list[wire.Message] = []
+        self._cycles = cycles
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def about(self) -> wire.AboutReply:
+        return wire.AboutReply(1, bytes(8), "flagship-m7", "0.1.0", bytes.fromhex("0123456789abcdef"))
+
+    def write(self, command: int, body: dict[str, object]) -> dict[str, object]:
+        assert command == wire.LeaseRequest.COMMAND
+        return body
+
+    def listen(self, seconds: float) -> None:
+        for n in range(3):
+            stats = wire.BlockStats(n, wire.Mode.ANC, 0, 1.0, 40.0 + n, self._cycles, self._cycles + n)
+            self.messages.append(stats)
+
+    def statistics(self) -> wire.StatisticsReply:
+        zeros = {field.name: 0 for field in dataclasses.fields(wire.StatisticsReply)}
+        return wire.StatisticsReply(**zeros | {"stack_used": 700})
+
+
+def test_board_reading_is_measured_and_judged() -> None:
+    spec, target = load_spec("flagship-m7"), parse_target("serial:/dev/ttyACM0")
+
+    reading = read_board(spec, target, seconds=0.0, connect=lambda _url, _baud: FakeConsole(2400))
+    document = board_json(spec, reading)
+    slow = read_board(spec, target, seconds=0.0, connect=lambda _url, _baud: FakeConsole(48_000))
+
+    assert (reading.isr_cycles_mean, reading.isr_cycles_max, reading.cpu_percent_max) == (2400.0, 2402, 42.0)
+    assert reading.compute_us_max == pytest.approx(2402 / 480)
+    assert document["latency"]["evidence"] == document["load"]["evidence"] == "measured"
+    assert document["acoustics"] is None
+    assert document["passed"] is True
+    assert board_failures(spec, slow)[0].startswith("latency 160.8 us")
+
+
+def test_board_without_a_cycle_counter_is_an_error() -> None:
+    with SimulatedPort() as port, pytest.raises(TargetError, match="no cycle counter"):
+        read_board(load_spec("flagship-m7"), parse_target(f"serial:{port.path}"), seconds=1.0)
+
+
+def test_board_that_runs_another_spec_is_an_error() -> None:
+    with SimulatedPort() as port, pytest.raises(TargetError, match="runs flagship-m7, expected compact-m4"):
+        read_board(load_spec("compact-m4"), parse_target(f"serial:{port.path}"), seconds=1.0)

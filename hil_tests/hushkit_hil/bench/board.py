@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from hushkit.spec import HeadsetSpec
 from hushkit.target import Target
@@ -37,6 +38,54 @@ class BoardReading:
     stack_bytes_max: int | None
     overruns: int
     evidence: str = MEASURED
+
+
+def board_json(spec: HeadsetSpec, reading: BoardReading) -> dict[str, Any]:
+    """The keys of ``hushkit bench --json`` that a board's own counter can fill; null where it cannot."""
+    converters = spec.converters.adc_us + spec.converters.dac_us
+    total_us = spec.buffering_us + reading.compute_us_max + converters
+    failures = board_failures(spec, reading)
+    return {
+        "spec": reading.spec,
+        "target": reading.target,
+        "core": reading.core,
+        "build_id": reading.build_id,
+        "toolchain": None,
+        "scenario": None,
+        "latency": {
+            "limit_us": spec.budgets.latency_us,
+            "buffering_us": spec.buffering_us,
+            "compute_us": reading.compute_us_max,
+            "converters_us": converters,
+            "total_us": total_us,
+            "evidence": reading.evidence,
+        },
+        "load": {
+            "isr_cycles_per_sample_mean": reading.isr_cycles_mean / spec.audio.block,
+            "isr_cycles_per_sample_max": reading.isr_cycles_max / spec.audio.block,
+            "cpu_percent_max": reading.cpu_percent_max,
+            "evidence": reading.evidence,
+            "functions": [],
+        },
+        "memory": {"flash_bytes": None, "ram_bytes": None, "stack_bytes_max": reading.stack_bytes_max},
+        "acoustics": None,
+        "bit_exact": {"host_vs_target": None, "samples": 0},
+        "passed": not failures,
+        "failures": list(failures),
+    }
+
+
+def board_failures(spec: HeadsetSpec, reading: BoardReading) -> tuple[str, ...]:
+    """What exceeds the spec's budgets, measured."""
+    converters = spec.converters.adc_us + spec.converters.dac_us
+    limits = (
+        ("latency", spec.buffering_us + reading.compute_us_max + converters, spec.budgets.latency_us, "us"),
+        ("load", reading.cpu_percent_max, spec.budgets.cpu_percent, "%"),
+        ("overruns", float(reading.overruns), 0.0, "late background jobs"),
+    )
+    return tuple(
+        f"{name} {found:.4g} {unit}, budget {limit:.4g}" for name, found, limit, unit in limits if found > limit
+    )
 
 
 def read_board(

@@ -7,6 +7,8 @@ against the spec's budgets and the causal bound.
 SPEC is the name of a shipped spec (flagship-m7, compact-m4, balanced-m33, helium-m55) or a TOML file. Instruction
 counts are exact (emulated); cycles and the acoustics are modelled. Exit status 1: a budget is exceeded.
 
+With --target serial:DEVICE a flashed board is asked for its own cycle counter's figures (measured), without acoustics.
+
 example:
   hushkit bench flagship-m7
   hushkit bench compact-m4 --noise train.flac --paths overear --seconds 10 --json result.json --html report.html
@@ -17,12 +19,16 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from hushkit import target
 from hushkit.errors import InputError
+from hushkit.spec import load_spec
+from hushkit.target import HELP as TARGET_HELP
+from hushkit.target import Target, parse_target
 from hushkit_codegen.errors import DesignError
 from hushkit_models.acoustics import AcousticsError
 
+from hushkit_hil.bench.board import board_json, read_board
 from hushkit_hil.bench.result import Result
 from hushkit_hil.bench.run import bench
 from hushkit_hil.bench.setup import Request
@@ -38,7 +44,7 @@ ERRORS: tuple[type[Exception], ...] = (InputError, BenchError, DesignError, Acou
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
     parser.add_argument("spec", metavar="SPEC", help="name of a shipped spec, or a TOML file")
-    parser.add_argument("--target", default="qemu", metavar="T", help=target.HELP)
+    parser.add_argument("--target", default="qemu", metavar="T", help=TARGET_HELP)
     scenario = parser.add_argument_group("scenario", "what is played; the spec's own where nothing is given")
     scenario.add_argument("--noise", metavar="N", help="built-in scene (aircraft, pink, ...) or an audio file")
     scenario.add_argument("--paths", metavar="P", help="built-in paths (overear, inear), a NPZ or MAT file, a folder")
@@ -60,6 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run `hushkit bench`: 0 when every budget is kept, 1 when one is exceeded."""
+    target = parse_target(options.target)
+    if target.kind == "serial":
+        return _run_board(options, target)
     request = Request(
         spec=options.spec,
         target=options.target,
@@ -77,13 +86,33 @@ def run(options: argparse.Namespace) -> int:
         write_html(Path(options.html), result, setup, outcome)
     if options.junit:
         write_junit(Path(options.junit), result)
-    if options.json == "-":
-        print(json.dumps(result.as_json(), indent=1))
-    elif options.json:
-        Path(options.json).write_text(json.dumps(result.as_json(), indent=1) + "\n")
+    _write_json(options.json, result.as_json())
     if options.json != "-":
         print(summary(result))
     return 0 if result.passed else 1
+
+
+def _run_board(options: argparse.Namespace, target: Target) -> int:
+    if options.html or options.junit:
+        raise BenchError(f"--target {target}: a board's reading has no report; ask for --json")
+    spec = load_spec(options.spec)
+    reading = read_board(spec, target, seconds=options.seconds)
+    document = board_json(spec, reading)
+    _write_json(options.json, document)
+    if options.json != "-":
+        print(f"{reading.spec} on {reading.target}: {'passed' if document['passed'] else 'FALLS SHORT'}")
+        print(f"  interrupt   mean {reading.isr_cycles_mean:.0f}, longest {reading.isr_cycles_max} cycles (measured)")
+        print(f"  load        {reading.cpu_percent_max:.1f} % (measured)")
+        print("\n".join(f"  falls short: {failure}" for failure in document["failures"]), end="")
+    return 0 if document["passed"] else 1
+
+
+def _write_json(file: str | None, document: dict[str, Any]) -> None:
+    text = json.dumps(document, indent=1)
+    if file == "-":
+        print(text)
+    elif file:
+        Path(file).write_text(text + "\n")
 
 
 def summary(result: Result) -> str:
