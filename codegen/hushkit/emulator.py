@@ -22,6 +22,7 @@ HOST = "127.0.0.1"
 _PORTS = {"cortex-m4": 5334, "cortex-m7": 5337, "cortex-m33": 5333, "cortex-m55": 5335}
 _BOOT_SECONDS = 10.0
 _STOP_SECONDS = 5.0
+_SETTLE_SECONDS = 0.1
 _T = TypeVar("_T")
 
 
@@ -179,11 +180,14 @@ def _start(board: Board, elf: Path, folder: Path, serial: str) -> tuple[subproce
 
 def _await(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], _T | None]) -> _T:
     deadline = time.monotonic() + _BOOT_SECONDS
+    offered: _T | None = None
     while time.monotonic() < deadline:
-        if process.poll() is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # The line is offered before the image is loaded: only a process that stays has booted.
+            process.wait(_SETTLE_SECONDS)
             said = log.read_text(errors="replace").strip().splitlines()
-            raise EmulatorError(f"{PROGRAM} stopped at once: {said[0] if said else 'no message'}; its log is {log}")
-        if (result := ready()) is not None:
-            return result
-        time.sleep(0.05)
+            raise EmulatorError(f"{PROGRAM} stopped at once: {said[-1] if said else 'no message'}; its log is {log}")
+        if offered is not None:
+            return offered
+        offered = ready()
     raise EmulatorError(f"{PROGRAM} did not offer a serial line within {_BOOT_SECONDS:g} s; its log is {log}")
