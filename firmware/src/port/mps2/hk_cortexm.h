@@ -9,6 +9,7 @@
 
 #include <stdint.h> /* uint32_t, uint8_t */
 
+/* HK-DEV-12, here and where these are used */
 #define HK_REG32(address) (*(volatile uint32_t *)(address))
 #define HK_REG8(address)  (*(volatile uint8_t *)(address))
 

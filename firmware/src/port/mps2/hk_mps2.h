@@ -25,6 +25,7 @@
 #define HK_MPS2_PRIORITY_TICK  0x80U
 #define HK_MPS2_PRIORITY_UART  0xC0U
 
+/* Bounds from the linker script: each pair is one object's (HK-DEV-14). */
 extern const uint8_t hk_slot[], hk_slot_end[], hk_image_start[], hk_image_end[];
 extern uint32_t hk_stack_guard[], hk_stack_limit[], hk_stack_top[];
 

@@ -54,7 +54,7 @@ const hk_vector_entry_t hk_vectors[16U + HK_STARTUP_N_IRQ]
 };
 #pragma GCC diagnostic pop
 
-/* Paints the whole stack, so in assembly: a C function would paint over its own frame. */
+/* Paints the whole stack, so in assembly (HK-DEV-13): a C function would paint over its own frame. */
 __attribute__((naked, used)) void hk_reset(void) {
     __asm volatile("cpsid i\n"
                    "ldr r0, =hk_stack_top\n"
