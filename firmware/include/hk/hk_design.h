@@ -15,9 +15,9 @@
  *
  * Numbers   Coefficients Q1.31 scaled by 2^-exponent: value = q31 * 2^(exponent - 31). Samples Q1.31.
  * Sign      A filter's output goes to the driver as it is: at the error microphone e = d + S * y.
- * Time      Filters and path models count in the firmware's sample indices: the secondary model holds everything
- * between the firmware's output sample n and its input sample m: buffering, converters, padding, acoustics. Twin
- * codegen/hushkit_codegen/ir (the same names)
+ * Time      Filters and path models count in the firmware's sample indices. The secondary model holds all between the
+ *           firmware's output sample n and its input sample m: buffering, converters, padding, acoustics.
+ * Twin      codegen/hushkit_codegen/ir (the same names)
  */
 #ifndef HK_DESIGN_H
 #define HK_DESIGN_H

@@ -86,7 +86,7 @@ void hk_jobs_init(const hk_design_t *design, const hk_control_ops_t *control) {
         hk_watch_init(&ears[i].watch, &watch_design);
         jobs.muted[i] = MODEL_TAPS > 0U; /* nothing to learn without an error microphone */
         ears[i].drive_idle = MODEL_TAPS;
-        ears[i].other_idle = MODEL_TAPS + BLOCK;
+        ears[i].other_idle = HISTORY;
     }
 }
 
@@ -196,7 +196,6 @@ static void append(int32_t *history, hk_dc_block_t *dc, const int32_t *block) {
 
 static void begin(ear_t *s, const hk_record_t *record) {
     append(s->played, &s->played_dc, record->played);
-    append(s->other, &s->other_dc, record->other);
     if (ops->wants_target) {
         int32_t beside[BLOCK];
         for (uint32_t n = 0U; n < BLOCK; n++) {
@@ -207,10 +206,11 @@ static void begin(ear_t *s, const hk_record_t *record) {
     }
     s->with_anti = 0U;
     s->without_anti = 0U;
-    if (!all_zero(record->other, BLOCK)) {
-        s->other_idle = 0U;
-    } else if (s->other_idle < MODEL_TAPS + BLOCK) {
-        s->other_idle += BLOCK;
+    s->other_idle = all_zero(record->other, BLOCK) ? s->other_idle + BLOCK : 0U;
+    if (s->other_idle > HISTORY) {
+        s->other_idle = HISTORY + BLOCK; /* nothing in it but zeros: nothing to move on */
+    } else {
+        append(s->other, &s->other_dc, record->other);
     }
 }
 
@@ -241,7 +241,7 @@ static void make_error(ear_t *s, uint32_t ear, const hk_record_t *record, uint32
 static void sample_watch(ear_t *s, const hk_record_t *record, uint32_t at) {
     const uint32_t i = at + (3U * jobs.job_number) % HK_KERNEL_SLICE;
     const uint32_t newest = HISTORY - BLOCK + i;
-    const int32_t other = (s->other_idle < MODEL_TAPS + BLOCK) ? through_model(&s->other[newest]) : 0;
+    const int32_t other = (s->other_idle <= HISTORY) ? through_model(&s->other[newest]) : 0;
     const int32_t with_anti = hk_saturate((int64_t)record->error[i] - other);
     const int32_t without_anti = hk_saturate((int64_t)with_anti - through_model(&s->played[newest]));
     s->with_anti += hk_square_q48(with_anti);
