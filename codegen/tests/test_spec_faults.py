@@ -59,7 +59,7 @@ def test_shipped_spec_stays_within_100_us_and_its_load(name: str) -> None:
         ("schema = 1", "schema = 2", "schema", "this Hushkit reads schema 1"),
         ('name = "flagship-m7"', 'name = "Flag Ship"', "name", "cannot be used"),
         ("update_block = 32", "update_block = 24", "adaptive.update_block", "24 is not one of 8, 16, 32, 64"),
-        ("step = 0.005", "step = 0.01", "adaptive.step", "use at most 0.0078125"),
+        ("step = 0.0003", "step = 0.01", "adaptive.step", "use at most 0.0078125"),
         ("ram_bytes = 131_072", "ram_bytes = 16_384", "budgets.ram_bytes", "cannot hold the state"),
         ("ram_bytes = 131_072", "ram_bytes = 1_048_576", "budgets.ram_bytes", "the core has 524288"),
         ("flash_bytes = 262_144", "flash_bytes = 16_384", "budgets.flash_bytes", "cannot hold the program"),
@@ -86,7 +86,7 @@ def test_fault_names_the_line_it_is_on() -> None:
 
 def test_every_fault_is_listed_at_once_in_the_order_of_the_file() -> None:
     changes = [("clock_hz = 480_000_000", ""), ("ears = 2", "ears = 3"), ("dac_us = 20.0", "dac_us = -1.0")]
-    changes += [("step = 0.005", "step = inf"), ("[limiter]", "[limter]"), ("release_ms = 50.0", "release_ms = 50.0")]
+    changes += [("step = 0.0003", "step = inf"), ("[limiter]", "[limter]"), ("release_ms = 50.0", "release_ms = 50.0")]
 
     found = [fault.place for fault in faults_of(*changes)]
 
