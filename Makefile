@@ -2,7 +2,7 @@
 
 PY       := .venv/bin
 NOISE    := $(DEMO_NOISE)
-PYTHONS  := codegen models agent iot hil_tests firmware/platform
+SPECS    := flagship-m7 compact-m4 balanced-m33 helium-m55
 C_FILES   = $(shell git ls-files 'firmware/**/*.c' 'firmware/**/*.h' 'hil_tests/**/*.c' 'hil_tests/**/*.h' 'models/**/*.c' ':!firmware/generated')
 
 # PlatformIO asks its registry for news otherwise, and waits a minute where there is none.
@@ -36,9 +36,19 @@ check: setup ## static checks: ruff, mypy, generated files, clang-format, cppche
 	$(PY)/cppcheck --quiet --std=c11 --enable=warning,style,performance,portability --inline-suppr \
 	    --suppressions-list=firmware/cppcheck.txt --error-exitcode=1 -Ifirmware/include -Ifirmware/generated/flagship-m7 -Ifirmware/generated/wire firmware/src
 
-bench: setup ## benchmarks with peers side by side
+bench: setup ## benchmarks with peers side by side, and every headset in the loop; results in build/bench
+	@mkdir -p build/bench
+	$(PY)/python models/benchmarks/reference_speed.py --json build/bench/reference_speed.json
+	$(PY)/python iot/benchmarks/shadow_load.py --seconds 3 --json build/bench/shadow_load.json
+	$(PY)/hushkit kernels validate
+	$(PY)/hushkit kernels bench --json build/bench/kernels.json
+	for spec in $(SPECS); do \
+	    $(PY)/hushkit bench $$spec --json build/bench/$$spec.json --html build/bench/$$spec.html || exit 1; done
 
-soak: setup ## long runs: minutes of fuzzing, hours of links
+soak: setup ## long runs: ten minutes of audio on every headset
+	@mkdir -p build/soak
+	for spec in $(SPECS); do \
+	    $(PY)/hushkit bench $$spec --seconds 600 --json build/soak/$$spec.json || exit 1; done
 
 clean: ## delete what builds made; the environment stays
 	rm -rf build .pio
