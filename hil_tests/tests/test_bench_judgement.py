@@ -11,7 +11,7 @@ from hushkit.errors import InputError
 from hushkit.spec import load_spec
 from hushkit.target import parse_target
 from hushkit_hil.bench.board import board_failures, board_json, read_board
-from hushkit_hil.bench.budgets import accept, budget_failures, load_budgets, spec_failures
+from hushkit_hil.bench.budgets import accept, limit_failures, load_budgets, ratchet_failures, spec_failures
 from hushkit_hil.bench.result import Load, Result
 from hushkit_hil.bench.run import compare
 from hushkit_hil.bench.setup import Request, plant_latency, prepare
@@ -58,8 +58,11 @@ def test_result_has_the_published_keys(result: Result) -> None:
     assert set(document["bit_exact"]) >= {"host_vs_target", "samples"}
 
 
-def test_budgets_name_real_figures(result: Result) -> None:
-    assert budget_failures(result, load_budgets(), Path("/nonexistent")) == ()
+def test_limits_of_the_bench_are_held(result: Result) -> None:
+    memory = dataclasses.replace(result.memory, stack_bytes_max=5000)
+
+    assert limit_failures(result, load_budgets()) == ()
+    assert limit_failures(dataclasses.replace(result, memory=memory), load_budgets()) == ("stack 5000, limit 4096",)
 
 
 def test_spec_budget_that_is_exceeded_fails(result: Result) -> None:
@@ -83,12 +86,12 @@ def test_ratchet_fails_what_is_worse_than_accepted(result: Result, tmp_path: Pat
     worse = with_load(result, instructions_per_sample_mean=1.03 * result.load.instructions_per_sample_mean)
     better = with_load(result, instructions_per_sample_mean=0.5 * result.load.instructions_per_sample_mean)
 
-    failures = budget_failures(worse, budgets, tmp_path)
+    failures = ratchet_failures(worse, budgets, tmp_path)
 
     assert len(failures) == 1
     assert failures[0].startswith("mean_sample")
-    assert budget_failures(better, budgets, tmp_path) == ()
-    assert budget_failures(result, budgets, tmp_path) == ()
+    assert ratchet_failures(better, budgets, tmp_path) == ()
+    assert ratchet_failures(result, budgets, tmp_path) == ()
 
 
 def test_baselines_hold_one_kind_of_evidence_each(result: Result, tmp_path: Path) -> None:
@@ -102,7 +105,7 @@ def test_baseline_of_another_compiler_does_not_bind(result: Result, tmp_path: Pa
     accept(dataclasses.replace(result, toolchain="gcc 99"), load_budgets(), tmp_path)
     worse = with_load(result, instructions_per_sample_mean=1e9)
 
-    assert budget_failures(worse, load_budgets(), tmp_path) == ()
+    assert ratchet_failures(worse, load_budgets(), tmp_path) == ()
 
 
 def test_budget_file_with_a_fault_is_named(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from hushkit.build import toolchain_version
 from numpy.typing import NDArray
 
-from hushkit_hil.bench.budgets import budget_failures, load_budgets, spec_failures
+from hushkit_hil.bench.budgets import limit_failures, load_budgets, spec_failures
 from hushkit_hil.bench.load import emulated_load, latency, no_load
 from hushkit_hil.bench.quality import acoustics, bound_of, judge_tone, tone_run
 from hushkit_hil.bench.result import BitExact, Memory, Result, ScenarioResult
@@ -103,7 +103,7 @@ def judge(setup: Setup, outcome: Outcome, bit_exact: BitExact, ratio: float) -> 
         passed=False,
         failures=(),
     )
-    failures = (*spec_failures(spec, result), *budget_failures(result, load_budgets()))
+    failures = (*spec_failures(spec, result), *limit_failures(result, load_budgets()))
     return dataclasses.replace(result, passed=not failures, failures=failures)
 
 

@@ -213,13 +213,8 @@ class QemuHeadset:
     def _stack_bytes(self) -> int:
         """Deepest use of the painted main stack: what no longer holds the paint of its far end."""
         limit, top = self.image.symbols["hk_stack_limit"], self.image.symbols["hk_stack_top"]
-        # QEMU reads whole pages of 1 KiB as the core would, and the page with the stack's guard is forbidden to the core.
-        limit = (limit + 1023) // 1024 * 1024
-        file = self._at / "stack"
-        self._monitor({"execute": "memsave", "arguments": {"val": limit, "size": top - limit, "filename": str(file)}})
-        stack = file.read_bytes()
-        paint = stack[:4]
-        untouched = next((at for at in range(0, len(stack), 4) if stack[at : at + 4] != paint), len(stack))
+        stack = self._memory(limit, top - limit)
+        untouched = next((at for at in range(0, len(stack), 4) if stack[at : at + 4] != stack[:4]), len(stack))
         if untouched == len(stack):
             raise TargetError("qemu: the stack reads as never used; its symbols and the machine's memory do not match")
         if untouched < 16:
@@ -227,6 +222,19 @@ class QemuHeadset:
                 f"qemu: the stack of {len(stack)} bytes was used to its end; give the firmware a larger one"
             )
         return len(stack) - untouched
+
+    def _memory(self, address: int, size: int) -> bytes:
+        """Guest memory. The core's own view reads secure memory; it stops at a guard made by the MPU."""
+        file = self._at / "memory"
+        for view in ("memsave", "pmemsave"):
+            command = {"execute": view, "arguments": {"val": address, "size": size, "filename": str(file)}}
+            try:
+                self._monitor(command)
+            except TargetError as err:
+                reason = err
+            else:
+                return file.read_bytes()
+        raise reason
 
     def _monitor(self, command: dict[str, Any]) -> None:
         with socket.socket(socket.AF_UNIX) as line:
