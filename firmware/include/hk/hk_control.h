@@ -37,6 +37,7 @@ typedef struct {
     const int32_t *reference; /* HK_CONFIG_UPDATE_BLOCK samples */
     const int32_t *error;     /* as the error microphone would read if exactly the full-gain anti-noise had played */
     int32_t target;           /* the same for the block's last sample, had only the fixed filter's part played */
+    uint32_t trust_q16;       /* share of the error that is not programme: what a step is worth, unity 2^16 */
     bool adapt;               /* false: keep histories up to date, leave the weights */
 } hk_control_input_t;
 

@@ -45,6 +45,7 @@ typedef struct {
     bool wanted;        /* hk_record_t */
     bool quiet;         /* hk_record_t */
     bool out_of_bounds; /* hk_control_stats_t */
+    bool masked;        /* programme louder at the error microphone than all else by 15 dB: its remains would decide */
 } hk_watch_input_t;
 
 typedef struct {

@@ -19,6 +19,7 @@
 #define HISTORY     (MODEL_TAPS + BLOCK)
 #define PARTS       (BLOCK / HK_KERNEL_SLICE) /* slices that make the error; the watch looks at one sample of each */
 #define OWN_SLICES  (PARTS + 1U)
+#define MASKING     32U /* programme over everything else: 15 dB; a short secondary-path model leaves -20 dB of it */
 #define OVERLOAD_MS 50U /* no adaptation so long after an input at the rail: the converter and the filters recover */
 
 /* Silence as hk_watch.h defines it, as mean power: 2^48 * 10^(-88 dB / 10). */
@@ -40,10 +41,11 @@ typedef struct {
     int32_t error[BLOCK]; /* for the controller */
     uint64_t with_anti;   /* sums of the watch's samples */
     uint64_t without_anti;
-    uint32_t drive_idle; /* samples for which the drive stream has been zero, up to MODEL_TAPS */
-    uint32_t other_idle; /* the same of `other` */
-    uint32_t hold;       /* jobs without adaptation to go, after overload */
-    uint32_t settle;     /* jobs until histories are whole, after dropped records */
+    uint64_t other_power; /* of programme and transparency at the error microphone, same samples */
+    uint32_t drive_idle;  /* samples for which the drive stream has been zero, up to MODEL_TAPS */
+    uint32_t other_idle;  /* the same of `other` */
+    uint32_t hold;        /* jobs without adaptation to go, after overload */
+    uint32_t settle;      /* jobs until histories are whole, after dropped records */
     bool adapt;
     hk_watch_t watch;
 } ear_t;
@@ -197,7 +199,7 @@ static void append(int32_t *history, hk_dc_block_t *dc, const int32_t *block) {
 static void begin(ear_t *s, const hk_record_t *record) {
     append(s->played, &s->played_dc, record->played);
     if (ops->wants_target) {
-        int32_t beside[BLOCK];
+        int32_t beside[BLOCK] = {0};
         for (uint32_t n = 0U; n < BLOCK; n++) {
             beside[n] = hk_saturate((int64_t)record->played[n] + record->other[n] - record->fixed[n]);
         }
@@ -206,6 +208,7 @@ static void begin(ear_t *s, const hk_record_t *record) {
     }
     s->with_anti = 0U;
     s->without_anti = 0U;
+    s->other_power = 0U;
     s->other_idle = all_zero(record->other, BLOCK) ? s->other_idle + BLOCK : 0U;
     if (s->other_idle > HISTORY) {
         s->other_idle = HISTORY + BLOCK; /* nothing in it but zeros: nothing to move on */
@@ -246,6 +249,7 @@ static void sample_watch(ear_t *s, const hk_record_t *record, uint32_t at) {
     const int32_t without_anti = hk_saturate((int64_t)with_anti - through_model(&s->played[newest]));
     s->with_anti += hk_square_q48(with_anti);
     s->without_anti += hk_square_q48(without_anti);
+    s->other_power += hk_square_q48(other);
 }
 
 #endif
@@ -256,6 +260,15 @@ static uint64_t power_of(const int32_t *x) {
         sum += hk_square_q48(x[n]);
     }
     return sum;
+}
+
+/* Share of the error that is not in doubt: what is left of loud programme after the secondary-path model took it out
+ * would drive the weights. */
+static uint32_t trust(const ear_t *s) {
+    if (s->other_power == 0U) {
+        return 1UL << 16;
+    }
+    return (uint32_t)((s->with_anti << 8) / (((s->with_anti + s->other_power) >> 8) + 1U));
 }
 
 /* Step the watch, and decide whether this job may move the weights. */
@@ -277,6 +290,7 @@ static void decide(ear_t *s, uint32_t ear, const hk_record_t *record) {
         .wanted = record->wanted && MODEL_TAPS > 0U,
         .quiet = record->quiet,
         .out_of_bounds = control.out_of_bounds,
+        .masked = s->other_power / MASKING > s->with_anti,
     };
     if (s->settle == 0U) {
         hk_watch_step(&s->watch, &input);
@@ -318,7 +332,7 @@ bool hk_jobs_slice(void) {
     if (index < OWN_SLICES) {
         own_slice(s, ear, index, record);
     } else {
-        const hk_control_input_t input = {record->reference, s->error, s->target, s->adapt};
+        const hk_control_input_t input = {record->reference, s->error, s->target, trust(s), s->adapt};
         ops->slice(ear, index - OWN_SLICES, &input);
     }
     jobs.index++;

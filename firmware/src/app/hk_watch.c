@@ -180,6 +180,9 @@ void hk_watch_step(hk_watch_t *watch, const hk_watch_input_t *input) {
     if (watch->mute != input->quiet && input->wanted) {
         return; /* a ramp is under way */
     }
+    if (input->masked && watch->state == HK_WATCH_RUNNING) {
+        return; /* were anti-noise to grow, it would not be masked for long */
+    }
     add(&watch->quarter, input);
     add(&watch->window, input);
     add(&watch->slow, input);

@@ -154,7 +154,8 @@ static void prepare(ear_t *s, const hk_control_input_t *input) {
     const uint32_t sum_bits = ERROR_BITS + bits_of(xf_peak) + 6U;
     s->gradient_shift = (sum_bits > 31U) ? sum_bits - 31U : 0U;
     const uint32_t zeros = (uint32_t)__builtin_clzll(power);
-    s->step_m = (uint32_t)(((uint64_t)step_q31 << 31) / ((power << zeros) >> 32));
+    const uint64_t step = ((uint64_t)step_q31 * input->trust_q16) >> 16;
+    s->step_m = (uint32_t)((step << 31) / ((power << zeros) >> 32));
     /* g is worth 2^(gradient_shift - e_shift - 62) of full scale squared, step / power is step_m * 2^(zeros - 46), a
      * weight's LSB is 2^(exponent - 31). */
     s->step_exponent =

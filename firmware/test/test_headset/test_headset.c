@@ -19,6 +19,9 @@
 #define MODEL  ((uint32_t)HK_CONFIG_SECONDARY_TAPS)
 #define PERIOD 240U /* 200 Hz at 48 kHz */
 
+/* What every shipped design reaches; their leak keeps some from more than 10 dB. */
+#define ENOUGH_CDB 800
+
 static struct {
     int32_t driver[HK_AUDIO_PAGE_MAX_EARS][1024];    /* ring: what played */
     int32_t reference[HK_AUDIO_PAGE_MAX_EARS][1024]; /* ring */
@@ -166,11 +169,11 @@ static void a_tone_is_cancelled_loud_and_quiet(void) {
         plant.quieter = quieter[i];
         play(1500U);
         play(100U);
-        HK_TEST_CHECK(attenuation() > 1500);
+        HK_TEST_CHECK(attenuation() > ENOUGH_CDB);
         const hk_statistics_t s = statistics();
         HK_TEST_EQUAL(s.ears[0].restarts, 0);
         HK_TEST_EQUAL(s.overruns, 0);
-        HK_TEST_CHECK(s.ears[0].attenuation_cdb > 1400);
+        HK_TEST_CHECK(s.ears[0].attenuation_cdb > ENOUGH_CDB - 100);
     }
 }
 
@@ -180,7 +183,20 @@ static void intensity_scales_and_adaptation_does_not_undo_it(void) {
     HK_TEST_CHECK(set(HK_MODE_ANC, 500U));
     play(1000U);
     play(100U);
-    HK_TEST_CHECK(attenuation() > 500 && attenuation() < 700); /* half of it cancelled: 6 dB */
+    HK_TEST_CHECK(attenuation() > 300 && attenuation() < 800); /* half of it cancelled: 6 dB, less what leak leaves */
+}
+
+static void programme_passes_and_does_not_disturb(void) {
+    HK_TEST_CHECK(start(1) && set(HK_MODE_ANC, 1000U));
+    play(1500U);
+    const hk_statistics_t before = statistics();
+    plant.programme = 1 << 26; /* a step, and the loudest the DC blocker can meet */
+    play(1000U);
+    plant.programme = 0;
+    play(1000U);
+    play(100U);
+    HK_TEST_CHECK(attenuation() > ENOUGH_CDB);
+    HK_TEST_EQUAL(statistics().ears[0].restarts, before.ears[0].restarts);
 }
 
 static void a_path_of_the_wrong_sign_mutes_and_restarts(void) {
@@ -206,7 +222,7 @@ static void a_late_background_is_counted_and_muted(void) {
     plant.background = true;
     play(1500U);
     play(100U);
-    HK_TEST_CHECK(attenuation() > 1500);
+    HK_TEST_CHECK(attenuation() > ENOUGH_CDB);
     HK_TEST_EQUAL(statistics().ears[0].restarts, 0);
 }
 
@@ -220,6 +236,7 @@ const hk_test_t hk_tests[] = {
 #if HK_CONFIG_ALGORITHM != HK_ALGORITHM_NONE && HK_CONFIG_SECONDARY_TAPS > 0
     HK_TEST(a_tone_is_cancelled_loud_and_quiet),
     HK_TEST(intensity_scales_and_adaptation_does_not_undo_it),
+    HK_TEST(programme_passes_and_does_not_disturb),
     HK_TEST(a_path_of_the_wrong_sign_mutes_and_restarts),
     HK_TEST(a_late_background_is_counted_and_muted),
 #endif

@@ -136,6 +136,18 @@ static void silence_teaches_nothing(void) {
     HK_TEST_EQUAL(watch.state, HK_WATCH_RUNNING);
 }
 
+static void loud_programme_decides_nothing(void) {
+    hk_watch_t watch = learned();
+    for (uint32_t n = 0U; n < 500U; n++) {
+        hk_watch_input_t input = powers(64U, 16U, watch.mute);
+        input.masked = true;
+        hk_watch_step(&watch, &input);
+    }
+    HK_TEST_EQUAL(watch.checks, 0);
+    (void)play(&watch, 100U, 64U, 16U);
+    HK_TEST_CHECK(watch.checks > 0U);
+}
+
 const hk_test_t hk_tests[] = {
     HK_TEST(start_is_muted_and_learns),
     HK_TEST(anti_noise_that_helps_is_left_alone),
@@ -146,5 +158,6 @@ const hk_test_t hk_tests[] = {
     HK_TEST(louder_noise_alone_is_a_false_alarm),
     HK_TEST(weights_at_their_limit_are_suspicious),
     HK_TEST(silence_teaches_nothing),
+    HK_TEST(loud_programme_decides_nothing),
 };
 const uint32_t hk_n_tests = sizeof hk_tests / sizeof hk_tests[0];
