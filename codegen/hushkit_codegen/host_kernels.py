@@ -115,10 +115,10 @@ class HostPath:
         self._library.host_path_run(_pointer(given), _pointer(out))
         return out
 
-    def update(self, reference: Ints, error: Ints, *, adapt: bool = True) -> None:
+    def update(self, reference: Ints, error: Ints, *, adapt: bool = True, trust_q16: int = 1 << 16) -> None:
         """Run one background job."""
         x, e = (np.ascontiguousarray(values, dtype=np.int32) for values in (reference, error))
-        self._library.host_path_update(_pointer(x), _pointer(e), int(adapt))
+        self._library.host_path_update(_pointer(x), _pointer(e), int(adapt), trust_q16)
 
     def commit(self) -> None:
         """Let the finished job act."""

@@ -40,8 +40,9 @@ void host_path_run(const int32_t (*in)[HK_CONFIG_UPDATE_BLOCK], int32_t (*out)[H
     }
 }
 
-void host_path_update(const int32_t *reference, const int32_t *error, int32_t adapt) {
-    const hk_control_input_t input = {.reference = reference, .error = error, .adapt = adapt != 0};
+void host_path_update(const int32_t *reference, const int32_t *error, int32_t adapt, uint32_t trust_q16) {
+    const hk_control_input_t input = {
+        .reference = reference, .error = error, .adapt = adapt != 0, .trust_q16 = trust_q16};
     for (uint32_t index = 0U; index < hk_control_ops()->slices; index++) {
         hk_control_ops()->slice(0U, index, &input);
     }

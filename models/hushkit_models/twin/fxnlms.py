@@ -58,15 +58,15 @@ class FxNlmsTwin:
             self.weights = self._next
             self._next = None
 
-    def update(self, reference: Ints, error: Ints, *, adapt: bool = True) -> None:
-        """One job: an update block of the reference and of the error microphone, Q1.31."""
+    def update(self, reference: Ints, error: Ints, *, adapt: bool = True, trust_q16: int = 1 << 16) -> None:
+        """One job: an update block of the reference and of the error microphone, Q1.31, and the worth of a step."""
         settings = self._settings
         kept = self._filtered[settings.update_block :]
         self._filtered = np.concatenate([kept, self._secondary.run(reference)])
         if adapt and np.any(error) and np.any(self._filtered):
-            self._next = self._step(error)
+            self._next = self._step(error, trust_q16)
 
-    def _step(self, error: Ints) -> Ints:
+    def _step(self, error: Ints, trust_q16: int) -> Ints:
         settings = self._settings
         xf = self._filtered.astype(np.int64)
         power = settings.regularisation_q48 + sum(int(x) ** 2 >> 14 for x in xf[settings.update_block - 1 :])
@@ -77,7 +77,8 @@ class FxNlmsTwin:
         gradient = gradient_q31(self._filtered, scaled, shift, self._taps)
         zeros = 64 - power.bit_length()
         most = (1 << 29) // settings.update_block  # HK_FXNLMS_STEP_LIMIT_Q31
-        step = (min(settings.step_q31, most) << 31) // ((power << zeros) >> 32)
+        wanted = min(settings.step_q31, most) * trust_q16 >> 16
+        step = (wanted << 31) // ((power << zeros) >> 32)
         exponent = shift - e_shift - 62 + zeros - 46 + 31 - settings.exponent
         weights = [
             _saturate(int(w) - ((int(w) * settings.leak_q31) >> 31) - _scaled(int(g) * step, exponent))
