@@ -155,9 +155,9 @@ def octave_bars(result: Result) -> Figure:
                 plot.stroke("line bound", (left, row), (left + 0.8 * room, row))
             height = plot.at_y(min(value, 0.0)) - top
             inside = height > _LABEL_HEIGHT
-            outside = top - 6 if value >= 0 else top + height + 16
+            outside = top - 6  # above, also over a short bar that hangs: bounds lie below it
             row = (top + 17 if value >= 0 else top + height - 8) if inside else outside
-            label = f"{value:.0f}" if size.narrow else f"{value:.1f}"
+            label = f"{round(value)}" if size.narrow else f"{value:.1f}"
             plot.text(plot.at_x(k + 0.5), row, label, "inside" if inside else "value", "middle")
         return plot
 
@@ -229,7 +229,13 @@ def budget_bars(result: Result, limits: dict[str, tuple[float | None, float, str
             )
         return plot
 
-    return Figure("Budgets", "see each bar", _both(draw), (), "A full track is the whole budget.")
+    return Figure(
+        "Budgets",
+        "see each bar",
+        _both(draw),
+        (),
+        "A full track is the whole budget. Processor: the busiest update block.",
+    )
 
 
 def _short(value: float) -> str:

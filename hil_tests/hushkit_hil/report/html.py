@@ -85,7 +85,7 @@ def _limits(result: Result, budgets: Budgets) -> dict[str, tuple[float | None, f
     evidence = result.load.evidence
     return {
         f"Latency ({result.latency.evidence})": (result.latency.total_us, budgets.latency_us, "µs"),
-        f"Processor, busiest update block ({evidence})": (result.load.cpu_percent_max, budgets.cpu_percent, "%"),
+        f"Processor ({evidence})": (result.load.cpu_percent_max, budgets.cpu_percent, "%"),
         "Flash (from the image)": (result.memory.flash_bytes, budgets.flash_bytes, "bytes"),
         "RAM (from the image)": (result.memory.ram_bytes, budgets.ram_bytes, "bytes"),
     }
@@ -125,9 +125,9 @@ def _scenario(result: Result) -> list[tuple[str, str]]:
     scenario = result.scenario
     source = ("Recording", scenario.recording) if scenario.recording else ("Noise", scenario.noise)
     return [
-        (source[0], str(source[1])),
+        (source[0], Path(str(source[1])).name),
         ("Level", f"{scenario.level_db_spl:.0f} dB SPL"),
-        ("Paths", scenario.paths),
+        ("Paths", Path(scenario.paths).name),
         ("Field", scenario.field),
         ("Latency of the plant", f"{scenario.latency_us:.1f} µs"),
         ("Length", f"{scenario.seconds:g} s"),
