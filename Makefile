@@ -9,10 +9,6 @@ C_FILES   = $(shell git ls-files 'firmware/**/*.c' 'firmware/**/*.h' 'hil_tests/
 export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
 export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
 export PLATFORMIO_SETTING_CHECK_PLATFORMIO_INTERVAL := 3650
-# One thread each: the tests' arrays are small, and a machine with two cores has a bench running.
-export OMP_NUM_THREADS ?= 1
-export OPENBLAS_NUM_THREADS ?= 1
-
 .PHONY: help setup demo test check bench soak clean lock
 
 help: ## what there is to make

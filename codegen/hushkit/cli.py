@@ -1,11 +1,12 @@
 """The ``hushkit`` command: finds its subcommands through entry points, so a missing extra costs one subcommand."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
+
+from hushkit.threads import use_one_thread
 
 _GROUP = "hushkit.commands"
 _DESCRIPTION = "Design, build, prove and operate noise-cancelling headsets."
@@ -26,9 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 on success, 1 when what was checked falls short, 2 on bad input.
     """
-    for library in ("OMP", "OPENBLAS", "MKL"):
-        # Our matrices are small: more threads cost time (30-fold on a busy machine), and sums in another order.
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    use_one_thread()
     arguments = list(sys.argv[1:] if argv is None else argv)
     available = {point.name: point for point in entry_points(group=_GROUP)}
     wanted = next((word for word in arguments if not word.startswith("-")), None)

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hushkit.threads import use_one_thread
 
 if TYPE_CHECKING:
     from hushkit_hil.bench.result import Result
     from hushkit_hil.bench.setup import Setup
     from hushkit_hil.targets.outcome import Outcome
+
+use_one_thread()
 
 QUARANTINE = Path(__file__).resolve().parents[1] / "quarantine.toml"
 _SECONDS = 1.0
