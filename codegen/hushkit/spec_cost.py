@@ -125,10 +125,10 @@ def _filter_cycles(core: CoreCosts, design: Filter, block: int) -> float:
 
 def _warped_cycles(core: CoreCosts, adaptive: WarpedLs, taps: int, rate_hz: int) -> float:
     """Chain and dot product per sample; model, equation, covariance and solution spread over their intervals."""
-    chain = (taps + adaptive.warped_secondary_taps) * 4.5 * core.fir_block + taps * core.fir_block
-    models = 6.0 * adaptive.secondary_taps * core.fir_block  # four samples of the watch, the target, the histories
-    equation = taps * adaptive.warped_secondary_taps * core.fir_block + taps * taps / 2 * 2.5 * core.fir_block
-    solution = taps**3 / 6 * 2.0 * core.fir_block / (adaptive.solve_ms * rate_hz / 1000)
+    chain = (2.6 * (taps + adaptive.warped_secondary_taps) + 1.3 * taps) * core.fir_block
+    models = 5.0 * adaptive.secondary_taps * core.fir_block  # samples of the watch and the target
+    equation = taps * adaptive.warped_secondary_taps * core.fir_block + taps * taps / 2 * 1.7 * core.fir_block
+    solution = taps**3 / 6 * 4.0 * core.fir_block / (adaptive.solve_ms * rate_hz / 1000)
     return chain + (models + equation) / adaptive.update_block + solution
 
 

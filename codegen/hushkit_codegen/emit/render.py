@@ -17,6 +17,7 @@ from hushkit_codegen.ir import (
 )
 from hushkit_codegen.kernels.headset import (
     control_part,
+    equations_part,
     filter_part,
     headset_preamble,
     secondary_part,
@@ -24,7 +25,7 @@ from hushkit_codegen.kernels.headset import (
 )
 
 DESIGN_ABI = 2
-KERNELS_ABI = 2
+KERNELS_ABI = 3
 _MODES = ("HK_DESIGN_MODE_OFF", "HK_DESIGN_MODE_ANC", "HK_DESIGN_MODE_TRANSPARENCY")
 _ALGORITHMS = {"none": "HK_ALGORITHM_NONE", "fxnlms": "HK_ALGORITHM_FXNLMS", "warped_ls": "HK_ALGORITHM_WARPED_LS"}
 _TITLES = {"feedforward": "Fixed filter", "transparency": "Hear-through filter"}
@@ -256,6 +257,7 @@ def _generated_kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str
         silent.append(templates.get_template("no_control.c.j2").render())
     if isinstance(ir.adaptive, WarpedLsIr):
         parts.append(warped_part(ir.core, *_chain(ir.adaptive)))
+        parts.append(equations_part(ir.core, *_equations(ir.adaptive)))
     if isinstance(ir.secondary, FirIr):
         parts.append(secondary_part(ir))
     else:
@@ -292,6 +294,9 @@ def _kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:
         warped = warped_part(ir.core, *_chain(ir.adaptive), portable=True)
         parts.append(warped.text)
         summary.append(warped.summary)
+        equations = equations_part(ir.core, *_equations(ir.adaptive), portable=True)
+        parts.append(equations.text)
+        summary.append(equations.summary)
     if isinstance(ir.secondary, FirIr):
         parts.append(templates.get_template("secondary.c.j2").render())
         states.append("secondary_delay")
@@ -317,6 +322,11 @@ def _kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:
 def _chain(design: WarpedLsIr) -> tuple[int, int]:
     """Sections and weights of the warped control filter: the reference's chain also serves the secondary model."""
     return len(design.prior.taps) + len(design.secondary.taps) - 1, len(design.prior.taps)
+
+
+def _equations(design: WarpedLsIr) -> tuple[int, int]:
+    """Weights of the warped control filter, and of the secondary path on the same chain."""
+    return len(design.prior.taps), len(design.secondary.taps)
 
 
 def _filter_part(templates: jinja2.Environment, name: str, design: FilterIr) -> str:

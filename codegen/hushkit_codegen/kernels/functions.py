@@ -2,6 +2,7 @@
 
 from hushkit_codegen.kernels.biquad import Cascade, biquad
 from hushkit_codegen.kernels.correlation import Shape, Sum, correlation
+from hushkit_codegen.kernels.entering import ENTER_ARGUMENTS, entering
 from hushkit_codegen.kernels.ir import Kernel
 from hushkit_codegen.kernels.printing import environment, print_kernel
 from hushkit_codegen.kernels.warped import WARPED_ARGUMENTS, Chain, warped
@@ -40,6 +41,21 @@ def warped_text(name: str, core: str, chain: Chain) -> str:
 def warped_portable_text(name: str, chain: Chain) -> str:
     """Portable C of one warped filter step."""
     return _render("warped_portable", name=name, chain=chain, arguments=WARPED_ARGUMENTS)
+
+
+def entering_text(name: str, core: str, groups: int) -> str:
+    """C of four equations entered into one row: see ``entering`` for the arguments."""
+    return _either(entering(name, assembly_core(core), groups), entering_portable_text(name), "")
+
+
+def entering_portable_text(name: str) -> str:
+    """Portable C of four equations entered into one row."""
+    return _render("entering_portable", name=name, arguments=ENTER_ARGUMENTS)
+
+
+def correlation_portable_text(name: str, shape: Shape) -> str:
+    """Portable C of one correlation."""
+    return _render("correlation_portable", name=name, shape=shape)
 
 
 def fir_text(name: str, title: str, n_taps: int, block: int, *, q15: bool) -> str:

@@ -8,7 +8,10 @@ from hushkit_codegen.kernels.bounds import q15_sum, q31_sum
 from hushkit_codegen.kernels.correlation import Shape, Sum
 from hushkit_codegen.kernels.functions import (
     biquad_text,
+    correlation_portable_text,
     correlation_text,
+    entering_portable_text,
+    entering_text,
     fir_text,
     preamble,
     warped_portable_text,
@@ -123,7 +126,41 @@ def secondary_part(ir: HeadsetIr) -> KernelPart:
         filter=fir_text("secondary", "Secondary-path model", len(design.taps), SLICE, q15=False).rstrip(),
         exponent=design.exponent,
     )
+    text += _model_text(design, core=ir.core)
     return KernelPart(text, ("secondary_line",), f"{'Secondary':<13} {len(design.taps)} taps q31, slices of {SLICE}")
+
+
+def _model_text(design: FirIr, *, core: str) -> str:
+    """``hk_kernel_model_run``: the secondary-path model at one sample of a history."""
+    inner = correlation_text(
+        "model_inner",
+        core,
+        Shape(Sum.Q31, len(design.taps), 1),
+        bounds=q31_sum(design.taps),
+        equivalent="arm_fir_q31 with block 1",
+    )
+    return _render("headset_model", inner=inner.rstrip(), exponent=design.exponent)
+
+
+def equations_part(core: str, weights: int, model: int, *, portable: bool = False) -> KernelPart:
+    """The warped controller's background: ``hk_kernel_regressors_run``, ``hk_kernel_enter_run``."""
+    name = "hk_kernel_enter_run"
+    outputs = SLICE if weights % SLICE == 0 else SLICE // 2
+    shape = Shape(Sum.Q31, model, outputs, shifted=True)
+    if portable:
+        inner, enter = correlation_portable_text("regressors_inner", shape), entering_portable_text(name)
+    else:
+        promise = "sum |model| <= 2^31; the caller keeps every result within 32 bits"
+        inner = correlation_text(
+            "regressors_inner", core, shape, bounds=promise, equivalent="arm_fir_q31 but for the shift"
+        )
+        enter = entering_text(name, core, max(1, weights // 8))
+    text = _render("headset_equations", inner=inner.rstrip(), enter=enter.rstrip(), outputs=outputs)
+    return KernelPart(
+        text.replace(f"static void {name}(", f"void {name}("),
+        (),
+        f"{'Equations':<13} {weights} regressors of {model} terms q31, four equations at a time in single precision",
+    )
 
 
 def warped_part(core: str, sections: int, weights: int, *, portable: bool = False) -> KernelPart:

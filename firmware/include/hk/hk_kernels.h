@@ -8,7 +8,7 @@
  *
  * Numbers   Samples Q1.31. Filters scale inside so that no intermediate can overflow; outputs saturate to Q1.31.
  * Sign      A filter's output goes to the driver as it is: at the error microphone e = d + S * y.
- * Context   hk_kernel_{feedforward,transparency,control}_run: audio interrupt. hk_kernel_{secondary,gradient}_run:
+ * Context   hk_kernel_{feedforward,transparency,control}_run: audio interrupt, as hk_kernel_warped_run. The others:
  *           background; they share no state with the audio functions. Nothing here can fail.
  * Twin      models/hushkit_models/twin, equal bit for bit
  */
@@ -17,7 +17,7 @@
 
 #include <stdint.h> /* int32_t, int64_t, uint32_t */
 
-#define HK_KERNELS_ABI  2
+#define HK_KERNELS_ABI  3
 #define HK_KERNEL_SLICE 8U /* samples per background filter call */
 
 /** The two signals that the background filters through the secondary-path model. */
@@ -46,6 +46,9 @@ void hk_kernel_control_run(uint32_t ear, const int32_t *weights, const int32_t *
  *  y may not overlap x. */
 void hk_kernel_secondary_run(uint32_t ear, uint32_t stream, const int32_t *x, int32_t *y);
 
+/** The same model at one sample: of HK_CONFIG_SECONDARY_TAPS samples, oldest first. Only where there is a model. */
+int32_t hk_kernel_model_run(const int32_t *x);
+
 /** Gradient of n_taps weights over one update block (U = HK_CONFIG_UPDATE_BLOCK), for weights stored last tap first:
  *  g[j] = (int32_t)((sum_{n < U} (int64_t)e[n] * xf[j + n]) >> shift), 0 <= j < n_taps.
  *  xf is oldest sample first and has n_taps + U - 1 of them. n_taps is a multiple of 8.
@@ -58,5 +61,15 @@ void hk_kernel_gradient_run(const int32_t *xf, const int32_t *e, uint32_t shift,
  *  `in`; hk_warped_chain.h says how) and returns sum_k weights[k] * chain[k] over HK_CONFIG_WARPED_TAPS weights.
  *  The caller keeps sum |w| <= 2^31 and the chain's guard bits. */
 int64_t hk_kernel_warped_run(int32_t *chain, const int32_t *weights, int32_t one_minus_lambda_q32, int32_t in);
+
+/** Filtered regressors of one equation; only with HK_ALGORITHM_WARPED_LS:
+ *  r[k] = (int32_t)((sum_j model[j] * chain[k + j]) >> shift), 0 <= k < HK_CONFIG_WARPED_TAPS,
+ *  over HK_CONFIG_WARPED_SECONDARY_TAPS terms. The caller keeps sum |model| <= 2^31 and every result within 32 bits. */
+void hk_kernel_regressors_run(const int32_t *chain, const int32_t *model, uint32_t shift, int32_t *r);
+
+/** Four equations into one row of the covariance; only with HK_ALGORITHM_WARPED_LS. Single precision, in this order:
+ *  row[j] = (((factors[0] * row[j] + factors[1] * r[4 j]) + factors[2] * r[4 j + 1]) + factors[3] * r[4 j + 2])
+ *           + factors[4] * r[4 j + 3],  0 <= j < 4 * groups;  at least one group. */
+void hk_kernel_enter_run(float *row, const float *r, uint32_t groups, const float *factors);
 
 #endif /* HK_KERNELS_H */

@@ -26,6 +26,8 @@ static struct {
 static struct {
     const hk_control_ops_t *ops;
     hk_configuration_t acting;
+    hk_audio_request_t request; /* of `acting` */
+    bool muted[HK_CONFIG_EARS]; /* as last aimed */
     hk_audio_ear_t ears[HK_CONFIG_EARS];
     uint32_t fill; /* samples in the current update block */
     uint64_t samples;
@@ -102,27 +104,28 @@ hk_status_t hk_app_init(void) {
 
 /* ---- audio interrupt --------------------------------------------------------------------------------------------- */
 
-static void take_configuration(void) {
-    if (wanted.fresh) {
-        atomic_signal_fence(memory_order_acquire);
-        audio.acting = wanted.set;
-        wanted.fresh = false;
-    }
-}
-
 static bool wants_anti(void) {
     return audio.acting.mode == HK_MODE_ANC && audio.acting.intensity > 0U;
 }
 
+/* Aim the gains, where the configuration or an ear's muting has changed since the last block. */
 static void aim(void) {
-    const int32_t intensity_q30 = (int32_t)(((int64_t)HK_GAIN_UNITY_Q30 * audio.acting.intensity) / HK_INTENSITY_MAX);
-    hk_audio_request_t request = {
-        .anti_q30 = (audio.acting.mode == HK_MODE_ANC) ? intensity_q30 : 0,
-        .transparency_q30 = (audio.acting.mode == HK_MODE_TRANSPARENCY) ? HK_GAIN_UNITY_Q30 : 0,
-    };
+    const bool fresh = wanted.fresh;
+    if (fresh) {
+        atomic_signal_fence(memory_order_acquire);
+        audio.acting = wanted.set;
+        wanted.fresh = false;
+        const int64_t intensity_q30 = ((int64_t)HK_GAIN_UNITY_Q30 * audio.acting.intensity) / HK_INTENSITY_MAX;
+        audio.request.anti_q30 = (audio.acting.mode == HK_MODE_ANC) ? (int32_t)intensity_q30 : 0;
+        audio.request.transparency_q30 = (audio.acting.mode == HK_MODE_TRANSPARENCY) ? HK_GAIN_UNITY_Q30 : 0;
+    }
     for (uint32_t i = 0U; i < HK_CONFIG_EARS; i++) {
-        request.mute = hk_jobs_muted(i);
-        hk_audio_aim(&audio.ears[i], &hk_design, &request);
+        const bool mute = hk_jobs_muted(i);
+        if (fresh || mute != audio.muted[i]) {
+            audio.muted[i] = mute;
+            audio.request.mute = mute;
+            hk_audio_aim(&audio.ears[i], &hk_design, &audio.request);
+        }
     }
 }
 
@@ -152,7 +155,6 @@ static void count_cycles(uint32_t cycles) {
 void hk_app_audio_isr(void) {
     const uint32_t start = hk_port_cycles();
     hk_audio_page_t *page = hk_port_audio_page();
-    take_configuration();
     aim();
     hk_record_t *records = hk_jobs_records();
     for (uint32_t i = 0U; i < HK_CONFIG_EARS; i++) {

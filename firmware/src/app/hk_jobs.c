@@ -17,8 +17,9 @@
 #define BLOCK       ((uint32_t)HK_CONFIG_UPDATE_BLOCK)
 #define MODEL_TAPS  ((uint32_t)HK_CONFIG_SECONDARY_TAPS)
 #define HISTORY     (MODEL_TAPS + BLOCK)
-#define PARTS       (BLOCK / HK_KERNEL_SLICE) /* slices that make the error; the watch looks at one sample of each */
+#define PARTS       (BLOCK / HK_KERNEL_SLICE) /* slices that make the error; the watch looks at one sample in some */
 #define OWN_SLICES  (PARTS + 1U)
+#define WATCH_EVERY ((MODEL_TAPS > 256U && PARTS > 1U) ? 2U : 1U) /* such slices: a long model is dear */
 #define MASKING     32U /* programme over everything else: 15 dB; a short secondary-path model leaves -20 dB of it */
 #define OVERLOAD_MS 50U /* no adaptation so long after an input at the rail: the converter and the filters recover */
 
@@ -178,13 +179,7 @@ static bool all_zero(const int32_t *x, uint32_t n) {
 
 /* What the secondary-path model makes of a history at one sample. */
 static int32_t through_model(const int32_t *newest) {
-    const int32_t *x = newest - (MODEL_TAPS - 1U);
-    const int32_t *taps = hk_design.secondary.taps;
-    int64_t sum = 0;
-    for (uint32_t k = 0U; k < MODEL_TAPS; k++) {
-        sum += (int64_t)taps[k] * x[k];
-    }
-    return hk_saturate((sum >> 31) * (1LL << HK_CONFIG_SECONDARY_EXPONENT));
+    return hk_kernel_model_run(newest - (MODEL_TAPS - 1U));
 }
 
 /* What played, as the DC blocker lets the error microphone hear it: left out, 5 % of a tone at 40 Hz would stay. */
@@ -240,7 +235,7 @@ static void make_error(ear_t *s, uint32_t ear, const hk_record_t *record, uint32
     }
 }
 
-/* One sample in eight for the watch, at another place in each block so that no tone hides between them. */
+/* One sample in eight or sixteen for the watch, at another place in each block so that no tone hides between them. */
 static void sample_watch(ear_t *s, const hk_record_t *record, uint32_t at) {
     const uint32_t i = at + (3U * jobs.job_number) % HK_KERNEL_SLICE;
     const uint32_t newest = HISTORY - BLOCK + i;
@@ -286,7 +281,7 @@ static void decide(ear_t *s, uint32_t ear, const hk_record_t *record) {
         .with_anti = s->with_anti,
         .without_anti = s->without_anti,
         .n_reference = BLOCK,
-        .n_error = PARTS,
+        .n_error = PARTS / WATCH_EVERY,
         .wanted = record->wanted && MODEL_TAPS > 0U,
         .quiet = record->quiet,
         .out_of_bounds = control.out_of_bounds,
@@ -315,7 +310,9 @@ static void own_slice(ear_t *s, uint32_t ear, uint32_t index, const hk_record_t 
     if (ops->wants_error) {
         make_error(s, ear, record, index * HK_KERNEL_SLICE);
     }
-    sample_watch(s, record, index * HK_KERNEL_SLICE);
+    if ((index + jobs.job_number) % WATCH_EVERY == 0U) {
+        sample_watch(s, record, index * HK_KERNEL_SLICE);
+    }
 #endif
 }
 

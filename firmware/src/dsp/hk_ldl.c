@@ -24,6 +24,16 @@ static float dot(const float *a, const float *b, uint32_t n) {
     return (s0 + s1) + (s2 + s3);
 }
 
+uint32_t hk_ldl_work(uint32_t n) {
+    uint32_t work = 0U;
+    for (uint32_t i = 0U; i < n; i++) {
+        work += i * (i - 1U) / 2U + i * OVERHEAD; /* elements of the row */
+        work += 2U * i + OVERHEAD;                /* its end */
+        work += 2U * (i + OVERHEAD);              /* forward and back */
+    }
+    return work;
+}
+
 void hk_ldl_start(hk_ldl_t *ldl) {
     ldl->state = HK_LDL_FACTOR;
     ldl->row = 0U;
@@ -92,7 +102,7 @@ static uint32_t back(hk_ldl_t *ldl) {
 
 void hk_ldl_step(hk_ldl_t *ldl) {
     uint32_t work = 0U;
-    while (work < HK_LDL_BUDGET) {
+    while (work < ldl->budget) {
         switch (ldl->state) {
         case HK_LDL_FACTOR:
             work += factor(ldl);

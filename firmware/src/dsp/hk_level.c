@@ -10,17 +10,16 @@
 
 /* log2(value) in Q16, value > 0. The mantissa in [1, 2) is squared; each time it passes 2 the next bit is one. */
 static int64_t log2_q16(uint64_t value) {
-    uint32_t exponent = 63U;
-    while ((value >> exponent) == 0U) {
-        exponent--;
-    }
-    uint64_t mantissa = (exponent >= 31U) ? value >> (exponent - 31U) : value << (31U - exponent); /* [2^31, 2^32) */
+    const uint32_t exponent = 63U - (uint32_t)__builtin_clzll(value);
+    uint32_t mantissa = (uint32_t)((exponent >= 31U) ? value >> (exponent - 31U) : value << (31U - exponent));
     int64_t result = (int64_t)exponent << FRACTION_BITS;
-    for (uint32_t bit = FRACTION_BITS; bit > 0U; bit--) {
-        mantissa = (mantissa * mantissa) >> 31;
-        if ((mantissa >> 32) != 0U) {
-            mantissa >>= 1;
-            result += (int64_t)1 << (bit - 1U);
+    for (uint32_t bit = 1UL << (FRACTION_BITS - 1U); bit > 0U; bit >>= 1) {
+        const uint64_t square = (uint64_t)mantissa * mantissa; /* [2^62, 2^64) */
+        if ((square >> 63) != 0U) {
+            mantissa = (uint32_t)(square >> 32);
+            result += bit;
+        } else {
+            mantissa = (uint32_t)(square >> 31);
         }
     }
     return result;

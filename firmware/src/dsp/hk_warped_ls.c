@@ -7,16 +7,15 @@
 #include "hk_config.h"
 #if HK_CONFIG_ALGORITHM == HK_ALGORITHM_WARPED_LS
 
-#include "hk/hk_fixed.h"   /* hk_saturate */
-#include "hk/hk_kernels.h" /* hk_kernel_warped_run */
+#include "hk/hk_fixed.h"   /* hk_magnitude, hk_saturate */
+#include "hk/hk_kernels.h" /* hk_kernel_{warped,regressors,enter}_run */
 #include "hk_ldl.h"
-#include "hk_warped_chain.h"
 #include <string.h> /* memcpy, memset */
 
 #define TAPS     ((uint32_t)HK_CONFIG_WARPED_TAPS)
 #define MODEL    ((uint32_t)HK_CONFIG_WARPED_SECONDARY_TAPS)
 #define SECTIONS (TAPS + MODEL - 1U)
-#define PACKED   (TAPS * (TAPS + 1U) / 2U)
+#define PACKED   HK_LDL_SIZE(TAPS)
 #define BATCH    4U
 
 /* Slices of one job. */
@@ -44,7 +43,7 @@ typedef struct {
 } bank_t;
 
 typedef struct {
-    float r[BATCH][TAPS];
+    float r[TAPS][BATCH];
     float target[BATCH];
 } batch_t;
 
@@ -131,6 +130,12 @@ static hk_status_t check(const hk_design_t *headset) {
     return in_range ? HK_OK : HK_ERR_RANGE;
 }
 
+/* Work per slice that spreads a solution over nine tenths of an ear's share of the interval: the busiest job counts. */
+static uint32_t solve_budget(void) {
+    const uint32_t slices = N_SOLVE * (design->solve_jobs / HK_CONFIG_EARS);
+    return 10U * hk_ldl_work(TAPS) / (9U * slices) + 1U;
+}
+
 static hk_status_t init(const hk_design_t *headset) {
     const hk_status_t status = check(headset);
     if (status != HK_OK) {
@@ -145,6 +150,7 @@ static hk_status_t init(const hk_design_t *headset) {
     solver.ldl.x = solver.x;
     solver.ldl.row_work = solver.row_work;
     solver.ldl.pivot = solver.pivot;
+    solver.ldl.budget = solve_budget();
     memcpy(prior.w, design->prior.taps, sizeof prior.w);
     prior.exponent = design->prior.exponent;
     regressor_scale = (float)(1UL << design->secondary.exponent) * (1.0F / (float)(1UL << SHIFT));
@@ -197,6 +203,16 @@ static void hand_over(uint32_t ear, bool gap) {
 
 /* ---- background -------------------------------------------------------------------------------------------------- */
 
+/* Least shift with which the model's sums over this chain fit 32 bits, as sum |model| <= 2^31: quiet signals keep all
+ * their bits. */
+static uint32_t regressor_shift(const int32_t *chain) {
+    uint32_t any = 1U;
+    for (uint32_t k = 0U; k < SECTIONS; k++) {
+        any |= hk_magnitude(chain[k]);
+    }
+    return 32U - (uint32_t)__builtin_clz(any);
+}
+
 /* Take an equation when one is due. */
 static void collect(ear_t *s, uint32_t ear, const hk_control_input_t *input) {
     if (s->restart) {
@@ -218,10 +234,13 @@ static void collect(ear_t *s, uint32_t ear, const hk_control_input_t *input) {
         s->filling ^= 1U;
         s->entering = true;
     }
-    const int32_t *model = design->secondary.taps;
     batch_t *batch = &s->batch[s->filling];
+    int32_t r[TAPS];
+    const uint32_t shift = regressor_shift(s->snapshot);
+    hk_kernel_regressors_run(s->snapshot, design->secondary.taps, shift, r);
+    const float scale = (float)(1UL << shift) * regressor_scale;
     for (uint32_t k = 0U; k < TAPS; k++) {
-        batch->r[s->phase][k] = (float)hk_warped_chain_dot(&s->snapshot[k], model, MODEL) * regressor_scale;
+        batch->r[k][s->phase] = (float)r[k] * scale;
     }
     batch->target[s->phase] = (float)input->target;
     s->phase++;
@@ -253,16 +272,11 @@ static void copy(ear_t *s, uint32_t ear) {
 static void enter(ear_t *s, uint32_t first, uint32_t end) {
     const batch_t *b = &s->batch[s->filling ^ 1U];
     for (uint32_t i = first; i < end; i++) {
-        float *row = &s->covariance[hk_ldl_row(i)];
-        const float r0 = b->r[0][i];
-        const float r1 = b->r[1][i];
-        const float r2 = b->r[2][i];
-        const float r3 = b->r[3][i];
-        for (uint32_t j = 0U; j <= i; j++) {
-            row[j] = forget_batch * row[j] + r0 * b->r[0][j] + r1 * b->r[1][j] + r2 * b->r[2][j] + r3 * b->r[3][j];
-        }
-        s->right[i] =
-            forget_batch * s->right[i] + r0 * b->target[0] + r1 * b->target[1] + r2 * b->target[2] + r3 * b->target[3];
+        const float *r = b->r[i];
+        const float factors[1U + BATCH] = {forget_batch, r[0], r[1], r[2], r[3]};
+        hk_kernel_enter_run(&s->covariance[hk_ldl_row(i)], b->r[0], i / 4U + 1U, factors);
+        s->right[i] = forget_batch * s->right[i] + r[0] * b->target[0] + r[1] * b->target[1] + r[2] * b->target[2] +
+                      r[3] * b->target[3];
     }
 }
 

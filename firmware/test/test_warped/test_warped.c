@@ -69,11 +69,11 @@ static void dot_product_is_exact(void) {
     HK_TEST_EQUAL(hk_warped_chain_dot(chain, weights, 8U), expected);
 }
 
-static float a[N * (N + 1U) / 2U];
+static float a[HK_LDL_SIZE(N)];
 static float x[N];
 static float row_work[N];
 static float pivot[N];
-static hk_ldl_t ldl = {HK_LDL_IDLE, N, 0U, 0U, a, x, row_work, pivot};
+static hk_ldl_t ldl = {HK_LDL_IDLE, N, 256U, 0U, 0U, a, x, row_work, pivot};
 
 /* A[i][j] = 1 / (1 + |i - j|), plus `ridge` on the diagonal; the solution is 1, -2, 3, ... */
 static void fill(float ridge) {
