@@ -1,0 +1,165 @@
+/*
+ * Operators whose cost is small beside the convolutions': sums and products of activations, pools, means, softmax.
+ */
+#include "hk_net_kernels.h"
+#include "hk_net_math.h"
+
+#define ADD_SHIFT 20 /* TFLite scales both operands of ADD by 2^20 */
+
+typedef struct {
+    int32_t factor;
+    int32_t shift;
+} factor_t;
+
+static const int8_t *second_of(const hk_net_call_t *call) {
+    const uint8_t *const base = (call->op->flags & HK_NET_CONSTANT) != 0U ? call->blob : call->arena;
+    return (const int8_t *)(base + call->op->second);
+}
+
+static int8_t code(const hk_net_op_t *op, int32_t y) {
+    return (int8_t)hk_net_clamp((int32_t)((uint32_t)y + (uint32_t)op->out_zero), op->low, op->high);
+}
+
+void hk_net_add(const hk_net_call_t *call) {
+    const hk_net_op_t *const op = call->op;
+    const factor_t *const f = (const factor_t *)(const void *)(call->blob + op->data);
+    const int8_t *const a = (const int8_t *)(call->arena + op->first);
+    const int8_t *const b = second_of(call);
+    int8_t *const out = (int8_t *)(call->arena + op->out);
+    const uint32_t n_pixels = (uint32_t)op->in_h * op->in_w;
+    const uint32_t n = op->in_c * n_pixels;
+    const uint32_t per_code = (op->flags & HK_NET_PER_CHANNEL) != 0U ? n_pixels : 1U;
+    uint32_t left = per_code;
+    const int8_t *at = b;
+    for (uint32_t k = 0; k < n; k++) {
+        const uint32_t x = (uint32_t)(a[k] - op->first_zero) << ADD_SHIFT;
+        const uint32_t y = (uint32_t)(*at - op->second_zero) << ADD_SHIFT;
+        const int32_t p = hk_net_multiply((int32_t)x, f[0].factor, f[0].shift, 1U);
+        const int32_t q = hk_net_multiply((int32_t)y, f[1].factor, f[1].shift, 1U);
+        const int32_t sum = (int32_t)((uint32_t)p + (uint32_t)q);
+        out[k] = code(op, hk_net_multiply(sum, f[2].factor, f[2].shift, 1U));
+        if (--left == 0U) {
+            left = per_code;
+            at++;
+        }
+    }
+}
+
+void hk_net_mul(const hk_net_call_t *call) {
+    const hk_net_op_t *const op = call->op;
+    const factor_t *const f = (const factor_t *)(const void *)(call->blob + op->data);
+    const int8_t *const a = (const int8_t *)(call->arena + op->first);
+    const int8_t *at = second_of(call);
+    int8_t *const out = (int8_t *)(call->arena + op->out);
+    const uint32_t n_pixels = (uint32_t)op->in_h * op->in_w;
+    const uint32_t per_code = (op->flags & HK_NET_PER_CHANNEL) != 0U ? n_pixels : 1U;
+    uint32_t left = per_code;
+    for (uint32_t k = 0; k < op->in_c * n_pixels; k++) {
+        const int32_t product = (a[k] - op->first_zero) * (*at - op->second_zero);
+        out[k] = code(op, hk_net_multiply(product, f->factor, f->shift, 1U));
+        if (--left == 0U) {
+            left = per_code;
+            at++;
+        }
+    }
+}
+
+/* Sum of n codes that lie side by side. */
+static int32_t sum_of(const int8_t *in, uint32_t n) {
+    int32_t sum = 0;
+    for (; n >= 4U; n -= 4U, in += 4) {
+        const uint32_t word = hk_net_word(in);
+        sum = hk_net_smlad(hk_net_even_bytes(word), 0x00010001U, sum);
+        sum = hk_net_smlad(hk_net_odd_bytes(word), 0x00010001U, sum);
+    }
+    for (; n != 0U; n--) {
+        sum += *in++;
+    }
+    return sum;
+}
+
+static int32_t rounded_mean(int32_t sum, int32_t n) {
+    return sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n;
+}
+
+/* One pooled pixel whose window starts at (row, column); a window that lies outside altogether gives 0. */
+static int32_t pooled(const hk_net_op_t *op, const int8_t *plane, int32_t row, int32_t column) {
+    const int32_t bottom = row + op->kernel_h < op->in_h ? row + op->kernel_h : op->in_h;
+    const int32_t right = column + op->kernel_w < op->in_w ? column + op->kernel_w : op->in_w;
+    int32_t sum = 0;
+    int32_t n = 0;
+    int32_t largest = INT8_MIN;
+    for (int32_t y = row > 0 ? row : 0; y < bottom; y++) {
+        for (int32_t x = column > 0 ? column : 0; x < right; x++) {
+            const int32_t value = plane[(size_t)y * op->in_w + (size_t)x];
+            sum += value;
+            largest = value > largest ? value : largest;
+            n++;
+        }
+    }
+    if (n == 0) {
+        return 0;
+    }
+    return op->kind == HK_NET_MAX ? largest : rounded_mean(sum, n);
+}
+
+void hk_net_pool(const hk_net_call_t *call) {
+    const hk_net_op_t *const op = call->op;
+    const int8_t *plane = (const int8_t *)(call->arena + op->first);
+    int8_t *out = (int8_t *)(call->arena + op->out);
+    const uint32_t n = (uint32_t)op->in_h * op->in_w;
+    if (op->kind == HK_NET_AVERAGE && op->out_h * op->out_w == 1 && op->top == 0U && op->left == 0U &&
+        op->kernel_h >= op->in_h && op->kernel_w >= op->in_w) { /* one window over everything */
+        for (uint32_t c = 0; c < op->in_c; c++, plane += n) {
+            out[c] = (int8_t)hk_net_clamp(rounded_mean(sum_of(plane, n), (int32_t)n), op->low, op->high);
+        }
+        return;
+    }
+    for (uint32_t c = 0; c < op->in_c; c++, plane += (size_t)op->in_h * op->in_w) {
+        for (int32_t y = 0; y < op->out_h; y++) {
+            for (int32_t x = 0; x < op->out_w; x++) {
+                const int32_t value = pooled(op, plane, y * op->stride_h - op->top, x * op->stride_w - op->left);
+                *out++ = (int8_t)hk_net_clamp(value, op->low, op->high);
+            }
+        }
+    }
+}
+
+void hk_net_mean(const hk_net_call_t *call) {
+    const hk_net_op_t *const op = call->op;
+    const factor_t *const f = (const factor_t *)(const void *)(call->blob + op->data);
+    const int8_t *in = (const int8_t *)(call->arena + op->first);
+    int8_t *const out = (int8_t *)(call->arena + op->out);
+    const uint32_t n = (uint32_t)op->in_h * op->in_w;
+    for (uint32_t c = 0; c < op->in_c; c++, in += n) {
+        const uint32_t shifted = (uint32_t)sum_of(in, n) - (uint32_t)op->first_zero * n;
+        out[c] = code(op, hk_net_multiply((int32_t)shifted, f->factor, f->shift, 1U));
+    }
+}
+
+/* Codes of 1/256 from -128; the table holds exp(-scale * distance) for distances from the largest code. */
+void hk_net_softmax(const hk_net_call_t *call) {
+    const hk_net_op_t *const op = call->op;
+    const float *const table = (const float *)(const void *)(call->blob + op->data);
+    const int8_t *const in = (const int8_t *)(call->arena + op->first);
+    int8_t *const out = (int8_t *)(call->arena + op->out);
+    const uint32_t n = (uint32_t)op->in_c * op->in_h * op->in_w;
+    int32_t largest = INT8_MIN;
+    for (uint32_t k = 0; k < n; k++) {
+        largest = in[k] > largest ? in[k] : largest;
+    }
+    float total = 0.0f;
+    for (uint32_t k = 0; k < n; k++) {
+        total += table[largest - in[k]];
+    }
+    const float inverse = 1.0f / (total * (1.0f / 256.0f));
+    for (uint32_t k = 0; k < n; k++) {
+        const float y = table[largest - in[k]] * inverse;
+        int32_t whole = 255; /* also what a table of nonsense gives */
+        if (y < 255.0f) {
+            whole = y > 0.0f ? (int32_t)y : 0;
+            whole += y - (float)whole >= 0.5f ? 1 : 0;
+        }
+        out[k] = (int8_t)(whole - 128);
+    }
+}

@@ -1,0 +1,100 @@
+"""Compile INT8 .tflite models for the headset, and bench them.
+
+    hushkit network compile models/artifacts/noise57-mcu.tflite -o build/network
+
+writes one blob per core (NAME-CORE.hkn, or with --core only that one), which the firmware's runtime loads from flash or
+from a downloaded slot, and prints its size and the RAM it works in.
+
+    hushkit network bench models/artifacts/noise57-mcu.tflite --core cortex-m4
+
+runs the blob on the core's emulated machine and on this one: every output must equal tflite-runtime's. Then
+instructions are counted (emulated, exact) and turned into cycles (modelled, zero wait states), per operator.
+
+Exit status 1: an output differs. Status 2: the model cannot be compiled; the operator is named, with what to do.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from hushkit.errors import InputError
+from hushkit_codegen.network.blob import compile_model
+from hushkit_codegen.network.errors import NetworkError
+from hushkit_codegen.network.model import read_model
+
+from hushkit_hil.errors import BenchError
+from hushkit_hil.instruments.cycles import CORES, CycleModelError
+from hushkit_hil.networkbench.rows import bench_network, table
+
+HELP = "compile INT8 .tflite models for the headset, and bench them"
+ERRORS: tuple[type[Exception], ...] = (NetworkError, BenchError, CycleModelError, InputError)
+
+_INPUTS = 1000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    make = actions.add_parser("compile", help="write the blob that the runtime loads")
+    make.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the blobs")
+    make.add_argument(
+        "--rounding", choices=("tflite", "tflm"), default="tflite",
+        help="whose codes at ties below the zero point: tflite-runtime's (default) or TFLM's",
+    )  # fmt: skip
+    bench = actions.add_parser("bench", help="instructions, cycles and sizes; outputs against tflite-runtime")
+    bench.add_argument("--inputs", type=int, default=_INPUTS, help=f"how many are compared (default {_INPUTS})")
+    for action in (make, bench):
+        action.add_argument("model", type=Path, help="an INT8 .tflite file")
+        action.add_argument("--core", choices=CORES, action="append", help="one core, repeatable; default: all four")
+        action.add_argument("--json", metavar="FILE", help="write the machine form; - for standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compile or bench."""
+    cores = options.core or CORES
+    if options.action == "compile":
+        return _compile(options, cores)
+    if not 1 <= options.inputs <= 100_000:
+        raise InputError(f"--inputs {options.inputs}: expected 1 to 100000")
+    read_model(options.model)
+    rows = bench_network(options.model.read_bytes(), options.model.name, cores, inputs=options.inputs, progress=_say)
+    _write(options.json, [row.document() for row in rows], table(rows))
+    return 0 if all(row.core_mismatches + row.host_mismatches == 0 for row in rows) else 1
+
+
+def _compile(options: argparse.Namespace, cores: tuple[str, ...] | list[str]) -> int:
+    model = read_model(options.model)
+    documents, lines = [], []
+    for core in cores:
+        compiled = compile_model(model, core, options.rounding)
+        target = options.output / f"{options.model.stem}-{core}.hkn"
+        try:
+            options.output.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(compiled.blob)
+        except OSError as err:
+            raise InputError(f"{target}: cannot write ({err.strerror}); choose another folder with -o") from err
+        documents.append(
+            {
+                "file": str(target), "model": model.name, "core": core, "macs": compiled.macs,
+                "flash_model_bytes": len(compiled.blob), "arena_bytes": compiled.arena_bytes,
+                "operators": list(compiled.operators),
+            }
+        )  # fmt: skip
+        lines.append(f"{target}: {len(compiled.blob)} bytes, arena {compiled.arena_bytes} bytes")
+    _write(options.json, documents, "\n".join(lines))
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _write(target: str | None, documents: list[dict[str, object]], text: str) -> None:
+    document = documents[0] if len(documents) == 1 else documents
+    if target == "-":
+        print(json.dumps(document, indent=1))
+        return
+    print(text)
+    if target is not None:
+        Path(target).write_text(json.dumps(document, indent=1) + "\n")

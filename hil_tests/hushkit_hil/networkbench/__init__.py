@@ -1,0 +1,1 @@
+"""Bench of the network runtime: one program per core, outputs against tflite-runtime, instructions and cycles."""
