@@ -21,6 +21,32 @@ static const void *taps_of(const plane_t *plane) {
     return plane->constants + 1;
 }
 
+/* Four codes at a time; what is left of the row one by one. */
+static void widen_long_row(const int8_t *in, int16_t *wide, uint32_t width) {
+    uint32_t x = 0;
+    for (; x + 4U <= width; x += 4U) {
+        const uint32_t codes = hk_net_word(in + x);
+        const uint32_t even = hk_net_even_bytes(codes);
+        const uint32_t odd = hk_net_odd_bytes(codes);
+        const uint32_t words[2] = {hk_net_low_halves(even, odd), hk_net_high_halves(even, odd)};
+        memcpy(wide + x, words, sizeof words);
+    }
+    for (; x < width; x++) {
+        wide[x] = in[x];
+    }
+}
+
+/* Rows so short that a loop over them costs more than the copy: the caller's width is a constant. */
+static inline __attribute__((always_inline)) void widen_short_rows(const hk_net_op_t *op, const int8_t *in,
+                                                                   int16_t *wide, uint32_t height, uint32_t pitch,
+                                                                   const uint32_t width) {
+    for (uint32_t y = 0; y < height; y++, wide += pitch, in += op->in_w) {
+        for (uint32_t x = 0; x < width; x++) {
+            wide[x] = in[x];
+        }
+    }
+}
+
 /* Copies a plane into the middle of the widened one; what lies outside either is left out. */
 static void widen(const hk_net_op_t *op, const int8_t *in, int16_t *wide, uint32_t rows, uint32_t pitch) {
     const uint32_t n_rows = op->top < rows ? rows - op->top : 0U;
@@ -28,17 +54,22 @@ static void widen(const hk_net_op_t *op, const int8_t *in, int16_t *wide, uint32
     const uint32_t height = op->in_h < n_rows ? op->in_h : n_rows;
     const uint32_t width = op->in_w < n_columns ? op->in_w : n_columns;
     wide += (size_t)op->top * pitch + op->left;
-    for (uint32_t y = 0; y < height; y++, wide += pitch, in += op->in_w) {
-        uint32_t x = 0;
-        for (; width >= 8U && x + 4U <= width; x += 4U) { /* does not pay in short rows */
-            const uint32_t codes = hk_net_word(in + x);
-            const uint32_t even = hk_net_even_bytes(codes);
-            const uint32_t odd = hk_net_odd_bytes(codes);
-            const uint32_t words[2] = {hk_net_low_halves(even, odd), hk_net_high_halves(even, odd)};
-            memcpy(wide + x, words, sizeof words);
-        }
-        for (; x < width; x++) {
-            wide[x] = in[x];
+    switch (width) {
+    case 3U:
+        widen_short_rows(op, in, wide, height, pitch, 3U);
+        return;
+    case 4U:
+        widen_short_rows(op, in, wide, height, pitch, 4U);
+        return;
+    case 5U:
+        widen_short_rows(op, in, wide, height, pitch, 5U);
+        return;
+    case 6U:
+        widen_short_rows(op, in, wide, height, pitch, 6U);
+        return;
+    default:
+        for (uint32_t y = 0; y < height; y++, wide += pitch, in += op->in_w) {
+            widen_long_row(in, wide, width);
         }
     }
 }
