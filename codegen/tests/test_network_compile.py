@@ -2,6 +2,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tflite
 from hushkit_codegen.network.arena import pack
 from hushkit_codegen.network.blob import compile_model
 from hushkit_codegen.network.errors import NetworkError
@@ -77,6 +78,61 @@ def test_cut_file_is_refused() -> None:
     for end in (4, 7, 100, len(content) // 2):
         with pytest.raises(NetworkError):
             compile_model(parse_model(content[:end], "cut"), "cortex-m4")
+
+
+def test_unsupported_operator_is_named() -> None:
+    graph = Graph()
+    q = Quantisation((0.05,), 0)
+    at = graph.tensor(Tensor("input", (1, 4), "int8", q))
+    out = graph.tensor(Tensor("squashed", (1, 4), "int8", q))
+    graph.inputs.append(at)
+    graph.operator(Operator("TANH", (at,), (out,)))
+    graph.outputs.append(out)
+
+    with pytest.raises(NetworkError, match=r"operator 0 is TANH \(output squashed\).*replace it"):
+        parse_model(write_tflite(graph, description="tanh"), "tanh")
+
+
+def test_dynamic_shape_is_named() -> None:
+    graph = Graph()
+    graph.inputs.append(graph.tensor(Tensor("input", (1, -1), "int8", Quantisation((0.05,), 0))))
+    graph.outputs.append(0)
+
+    with pytest.raises(NetworkError, match=r"tensor 0 \(input\).*fixed sizes"):
+        parse_model(write_tflite(graph, description="dynamic"), "dynamic")
+
+
+def test_float_tensor_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = probe("dense")
+    stored = tflite.Tensor.Type
+    float32 = tflite.TensorType.FLOAT32
+    monkeypatch.setattr(tflite.Tensor, "Type", lambda self: float32 if self.Name() == b"input" else stored(self))
+
+    with pytest.raises(NetworkError, match=r"FULLY_CONNECTED\) has tensor 0 \(input\) in FLOAT32.*quantise"):
+        parse_model(content, "float")
+
+
+def test_second_subgraph_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = probe("dense")
+    monkeypatch.setattr(tflite.Model, "SubgraphsLength", lambda self: 2)
+
+    with pytest.raises(NetworkError, match="2 subgraphs"):
+        parse_model(content, "branches")
+
+
+def test_damaged_file_is_refused_or_compiles() -> None:
+    rng = np.random.default_rng(seed=5)
+    content = probe("separable")
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(content)
+        damaged[int(rng.integers(8, len(content)))] = int(rng.integers(256))
+        try:
+            compile_model(parse_model(bytes(damaged), "damaged"), "cortex-m4")
+        except NetworkError:
+            refused += 1
+
+    assert refused > 20
 
 
 def _network_with_dead_channel() -> bytes:

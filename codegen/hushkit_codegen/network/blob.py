@@ -50,7 +50,12 @@ def compile_model(model: Model, core: str, rounding: Rounding = "tflite") -> Com
     """
     if core not in CORES:
         raise NetworkError(f"found core {core!r}, expected one of {', '.join(CORES)}")
-    steps, first, last = lower(model, rounding)
+    try:
+        steps, first, last = lower(model, rounding)
+    except (IndexError, ValueError, KeyError, ZeroDivisionError, OverflowError) as err:
+        raise NetworkError(
+            f"{model.name}: shapes, scales and tensors of its operators do not fit together ({err}); export it again"
+        ) from err
     arena = pack(steps, first, last)
     real = [(step, scratch) for step, scratch in zip(steps, arena.scratch, strict=True) if step.source]
     operators, data = _operators(model, real, arena)

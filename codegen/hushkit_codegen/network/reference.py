@@ -72,12 +72,31 @@ class Window:
     out: tuple[int, int]
 
 
+def _check_window(operator: Operator, x: Tensor, kernel: tuple[int, int], out: Tensor) -> None:
+    found, expected = out.shape[1:3], []
+    for axis, name in ((0, "H"), (1, "W")):
+        stride = int(operator.options[f"Stride{name}"])
+        span = (kernel[axis] - 1) * int(operator.options.get(f"Dilation{name}Factor", 1)) + 1
+        inside = x.shape[1 + axis] if operator.options["Padding"] == _SAME else x.shape[1 + axis] - span + 1
+        expected.append(-(-inside // stride))
+    if found != tuple(expected) or len(x.shape) != 4 or len(out.shape) != 4:
+        raise NetworkError(
+            f"{operator}: output {out.index} ({out.name}) has shape {out.shape}, expected {tuple(expected)} for height "
+            "and width; export the model again"
+        )
+
+
 def window(operator: Operator, x: Tensor, kernel: tuple[int, int], out: Tensor) -> Window:
-    """Window of a convolution or pool, with TensorFlow's padding in front."""
+    """Window of a convolution or pool, with TensorFlow's padding in front.
+
+    Raises:
+        NetworkError: The output's size is not what padding, stride and dilation make.
+    """
     stride = int(operator.options["StrideH"]), int(operator.options["StrideW"])
     dilation = int(operator.options.get("DilationHFactor", 1)), int(operator.options.get("DilationWFactor", 1))
     size = x.shape[1:3]
     n_out = out.shape[1:3]
+    _check_window(operator, x, kernel, out)
     before = (0, 0)
     if operator.options["Padding"] == _SAME:
         need = [(n_out[i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 - size[i] for i in range(2)]
