@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -10,163 +10,10 @@ from numpy.typing import NDArray
 
 from hushkit_codegen.network import reference, streams
 from hushkit_codegen.network.errors import NetworkError
+from hushkit_codegen.network.lowering import Held, Lowering, planes, value_name
 from hushkit_codegen.network.model import Model, Operator, Tensor
-from hushkit_codegen.network.ranges import Bounds, find_bounds, find_dropped, full_bounds
 from hushkit_codegen.network.rounding import Multiplier
 from hushkit_codegen.network.steps import Flag, Kind, Step, Value
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A tensor in the arena.
-
-    Attributes:
-        value: The planes; left-out channels are not among them.
-        kept: Channels of the tensor that are there.
-        pad: Rows and columns that a PAD put in front and behind, not in memory: (top, bottom, left, right).
-    """
-
-    value: Value
-    kept: NDArray[np.int64]
-    pad: tuple[int, int, int, int] = (0, 0, 0, 0)
-
-
-def planes(shape: tuple[int, ...], label: str) -> tuple[int, int, int]:
-    """Channels, height and width of a tensor's shape.
-
-    Raises:
-        NetworkError: More than one item in the batch, or over four axes.
-    """
-    if len(shape) > 4 or (len(shape) > 1 and shape[0] != 1):
-        raise NetworkError(f"{label}: found shape {shape}, expected batch 1 and at most 4 axes; export with batch 1")
-    inner = shape[1:] if len(shape) > 1 else shape
-    height, width, channels = ((1,) * (3 - len(inner)) + inner)[-3:]
-    return channels, height, width
-
-
-def _name(tensor: Tensor) -> str:
-    return f"{tensor.index} {tensor.name}"  # names in a file need not differ
-
-
-class Lowering:
-    """State of one lowering."""
-
-    def __init__(self, model: Model, rounding: reference.Rounding) -> None:
-        self.model = model
-        self.rounding = rounding
-        self.bounds = find_bounds(model, rounding)
-        self.dropped = find_dropped(model, self.bounds)
-        self.steps: list[Step] = []
-        self.held: dict[int, Held] = {}
-
-    def tensor(self, index: int) -> Tensor:
-        """A tensor of the model."""
-        return self.model.tensors[index]
-
-    def label(self, operator: Operator) -> str:
-        """For errors."""
-        return f"{self.model.name}: {operator}"
-
-    def new(self, tensor: Tensor) -> Held:
-        """Room for a tensor without the channels that are left out."""
-        channels, height, width = planes(tensor.shape, f"{self.model.name}: tensor {tensor.index} ({tensor.name})")
-        kept = np.arange(channels)
-        if tensor.index in self.dropped:
-            kept = kept[~self.dropped[tensor.index]]
-        held = Held(Value(_name(tensor), len(kept), height, width), kept)
-        self.held[tensor.index] = held
-        return held
-
-    def like(self, tensor: Tensor, held: Held, repeat: int = 1) -> Held:
-        """Room for a tensor with the channels of another, each ``repeat`` times."""
-        _, height, width = planes(tensor.shape, f"{self.model.name}: tensor {tensor.index} ({tensor.name})")
-        kept = held.kept if repeat == 1 else np.arange(len(held.kept) * repeat)
-        made = Held(Value(_name(tensor), len(kept), height, width), kept)
-        self.held[tensor.index] = made
-        return made
-
-    def source(self, operator: Operator, position: int = 0) -> Held:
-        """An operand in memory; a pending PAD is carried out."""
-        return self.padded(self.operand(operator, position), self.tensor(operator.inputs[position]))
-
-    def padded(self, held: Held, tensor: Tensor) -> Held:
-        """The same with its padding in memory."""
-        if held.pad == (0, 0, 0, 0):
-            return held
-        top, bottom, left, right = held.pad
-        out = replace(held.value, name=f"{_name(tensor)} padded", height=held.value.height + top + bottom)
-        out = replace(out, width=held.value.width + left + right)
-        zero = tensor.zero_point
-        self.steps.append(Step(Kind.PAD, "PAD", held.value, out, before=(top, left), zero_points=(zero, 0, zero)))
-        done = Held(out, held.kept)
-        self.held[tensor.index] = done
-        return done
-
-    def operand(self, operator: Operator, position: int = 0) -> Held:
-        """An operand, its padding perhaps pending."""
-        index = operator.inputs[position]
-        if index not in self.held:
-            tensor = self.tensor(index)
-            raise NetworkError(
-                f"{self.label(operator)}: tensor {index} ({tensor.name}) is read before it is written; export again"
-            )
-        return self.held[index]
-
-    def bounds_of(self, tensor: Tensor) -> Bounds:
-        """What codes it can take."""
-        return self.bounds.get(tensor.index, full_bounds(tensor))
-
-    def reordered(self, held: Held, *, to_planes: bool) -> Held:
-        """Between TFLite's order (channels last) and planes, where they differ."""
-        value = held.value
-        if value.channels == 1 or value.pixels == 1:
-            return held
-        rows, columns = (value.pixels, value.channels) if to_planes else (value.channels, value.pixels)
-        out = replace(value, name=f"{value.name} in {'planes' if to_planes else 'rows'}")
-        self.steps.append(Step(Kind.TRANSPOSE, "TRANSPOSE", value, out, extra=(rows, columns)))
-        return Held(out, held.kept)
-
-    def run(self) -> None:
-        """Lower every operator."""
-        for operator in self.model.operators:
-            lower = _LOWER.get(operator.kind)
-            assert lower is not None, operator.kind
-            lower(self, operator)
-
-    def out(self, operator: Operator) -> Tensor:
-        """The operator's output."""
-        return self.tensor(operator.outputs[0])
-
-    def limits(self, operator: Operator) -> tuple[int, int]:
-        """Codes its fused activation leaves."""
-        code = int(operator.options.get("FusedActivationFunction", 0))
-        return reference.activation_range(code, self.out(operator), self.label(operator))
-
-    def weights(self, operator: Operator) -> NDArray[np.int64]:
-        """Its weights, checked to be symmetric INT8."""
-        tensor = self.tensor(operator.inputs[1])
-        if tensor.dtype != "int8" or any(tensor.zero_points):
-            raise NetworkError(
-                f"{self.label(operator)}: weights {tensor.index} ({tensor.name}) are {tensor.dtype} with zero points "
-                f"{sorted(set(tensor.zero_points))}, expected int8 with zero point 0; quantise symmetrically"
-            )
-        return reference.constant(tensor, self.label(operator))
-
-    def requantisation(
-        self, operator: Operator, bias: NDArray[np.int64], weights: NDArray[np.int64], kept: NDArray[np.int64], *,
-        away: bool,
-    ) -> streams.Requantisation:  # fmt: skip
-        """Constants of the kept outputs; weights have one row per kept output."""
-        x, w, out = self.tensor(operator.inputs[0]), self.tensor(operator.inputs[1]), self.out(operator)
-        n = len(bias)
-        factors = reference.convolution_multipliers(x, w, out, n)
-        chosen: list[Multiplier] = [factors[k] for k in kept]
-        rows = weights.reshape(len(kept), -1)
-        folded = bias[kept] - x.zero_point * rows.sum(axis=1)
-        return streams.requantisation(
-            folded, np.abs(rows).sum(axis=1) * 128, chosen, out.zero_point, self.limits(operator), away=away,
-            label=self.label(operator),
-        )  # fmt: skip
 
 
 def _codes_of_dropped(low: Lowering, x: Tensor, kept: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -401,7 +248,7 @@ def _reshape(low: Lowering, operator: Operator) -> None:
     before = held.value
     if (channels, height * width) == (before.channels, before.pixels) or before.bytes != channels * height * width:
         channels = before.channels  # only names of axes change; left-out channels stay out
-        low.held[out_tensor.index] = Held(Value(_name(out_tensor), channels, height, width), held.kept)
+        low.held[out_tensor.index] = Held(Value(value_name(out_tensor), channels, height, width), held.kept)
         low.steps.append(_alias(before, low.held[out_tensor.index].value))
         return
     only_dense = (
@@ -412,7 +259,7 @@ def _reshape(low: Lowering, operator: Operator) -> None:
         low.held[out_tensor.index] = held
         return
     rows = low.reordered(held, to_planes=False)
-    flat = Value(_name(out_tensor), channels, height, width)
+    flat = Value(value_name(out_tensor), channels, height, width)
     low.steps.append(_alias(rows.value, flat))
     low.held[out_tensor.index] = low.reordered(Held(flat, np.arange(channels)), to_planes=True)
 
@@ -465,7 +312,8 @@ def lower(model: Model, rounding: reference.Rounding) -> tuple[tuple[Step, ...],
     low = Lowering(model, rounding)
     first = low.new(low.tensor(model.inputs[0]))
     low.held[model.inputs[0]] = low.reordered(first, to_planes=True)
-    low.run()
+    for operator in model.operators:
+        _LOWER[operator.kind](low, operator)
     last = low.padded(low.held[model.outputs[0]], low.tensor(model.outputs[0]))
     last = low.reordered(last, to_planes=False)
     return tuple(low.steps), first.value, last.value
