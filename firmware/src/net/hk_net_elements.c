@@ -20,9 +20,15 @@ static int8_t code(const hk_net_op_t *op, int32_t y) {
     return (int8_t)hk_net_clamp((int32_t)((uint32_t)y + (uint32_t)op->out_zero), op->low, op->high);
 }
 
+/* |x| < 2^30; a factor of 1 or more takes the long way. */
+static inline int32_t scaled(int32_t x, factor_t f) {
+    return f.shift <= 0 ? hk_net_scale(x, f.factor, f.shift) : hk_net_multiply(x, f.factor, f.shift, 1U);
+}
+
 void hk_net_add(const hk_net_call_t *call) {
     const hk_net_op_t *const op = call->op;
-    const factor_t *const f = (const factor_t *)(const void *)(call->blob + op->data);
+    factor_t f[3];
+    memcpy(f, call->blob + op->data, sizeof f);
     const int8_t *const a = (const int8_t *)(call->arena + op->first);
     const int8_t *const b = second_of(call);
     int8_t *const out = (int8_t *)(call->arena + op->out);
@@ -34,10 +40,10 @@ void hk_net_add(const hk_net_call_t *call) {
     for (uint32_t k = 0; k < n; k++) {
         const uint32_t x = (uint32_t)(a[k] - op->first_zero) << ADD_SHIFT;
         const uint32_t y = (uint32_t)(*at - op->second_zero) << ADD_SHIFT;
-        const int32_t p = hk_net_multiply((int32_t)x, f[0].factor, f[0].shift, 1U);
-        const int32_t q = hk_net_multiply((int32_t)y, f[1].factor, f[1].shift, 1U);
+        const int32_t p = hk_net_scale((int32_t)x, f[0].factor, f[0].shift);
+        const int32_t q = hk_net_scale((int32_t)y, f[1].factor, f[1].shift);
         const int32_t sum = (int32_t)((uint32_t)p + (uint32_t)q);
-        out[k] = code(op, hk_net_multiply(sum, f[2].factor, f[2].shift, 1U));
+        out[k] = code(op, scaled(sum, f[2]));
         if (--left == 0U) {
             left = per_code;
             at++;
@@ -56,7 +62,7 @@ void hk_net_mul(const hk_net_call_t *call) {
     uint32_t left = per_code;
     for (uint32_t k = 0; k < op->in_c * n_pixels; k++) {
         const int32_t product = (a[k] - op->first_zero) * (*at - op->second_zero);
-        out[k] = code(op, hk_net_multiply(product, f->factor, f->shift, 1U));
+        out[k] = code(op, scaled(product, *f));
         if (--left == 0U) {
             left = per_code;
             at++;

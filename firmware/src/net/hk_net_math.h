@@ -152,6 +152,16 @@ static inline int32_t hk_net_multiply(int32_t x, int32_t factor, int32_t shift, 
     return (int32_t)((product + half - (away != 0U && product < 0 ? 1 : 0)) >> -shift);
 }
 
+/* The same for |x| < 2^30 and shift -31..0, half away from zero, in 32 bits. */
+static inline int32_t hk_net_scale(int32_t x, int32_t factor, int32_t shift) {
+    const int32_t product = hk_net_high_product((int32_t)((uint32_t)x << 1), factor);
+    if (shift == 0) {
+        return product;
+    }
+    const uint32_t half = 1U << (uint32_t)(-shift - 1);
+    return (int32_t)((uint32_t)product + half - (product < 0 ? 1U : 0U)) >> -shift;
+}
+
 /* One sum (without bias) to a code. */
 static inline int32_t hk_net_requantise(const hk_net_op_t *op, const hk_net_channel_t *channel, int32_t sum) {
     int32_t y;
