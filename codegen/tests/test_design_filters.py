@@ -142,7 +142,7 @@ def test_latency_moves_the_design_and_too_little_is_refused() -> None:
     [
         (math.nan, "latency nan us: compact-m4 needs"),
         (math.inf, "latency inf us: expected at most 20000"),
-        (2000.0, r"adaptive\.secondary_taps: 96 taps cannot hold 96 samples of latency .* use at least 128"),
+        (8000.0, r"adaptive\.secondary_taps: 384 taps cannot hold 384 samples of latency .* use at least 416"),
     ],
 )
 def test_latency_that_no_design_can_bear_is_refused(latency_us: float, words: str) -> None:

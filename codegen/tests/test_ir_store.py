@@ -11,7 +11,7 @@ from hushkit_codegen.errors import IrError
 from hushkit_codegen.ir import digest_ir, dump_ir, load_ir, parse_ir, save_ir
 
 ROOT = Path(__file__).resolve().parents[2]
-STORED = ROOT / "firmware" / "generated" / "compact-m4" / "design.json"
+STORED = ROOT / "firmware" / "generated" / "flagship-m7" / "design.json"
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> str:

@@ -45,7 +45,7 @@ def sources() -> None:
 
 @pytest.fixture(
     scope="module",
-    params=[*((name, "generated") for name in shipped_specs()), ("compact-m4", "cmsis")],
+    params=[*((name, "generated") for name in shipped_specs()), ("flagship-m7", "cmsis")],
     ids=" ".join,
 )
 def kernels(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[HeadsetIr, HostKernels]:
@@ -78,7 +78,8 @@ def test_fixed_filter_equals_its_twin(kernels: tuple[HeadsetIr, HostKernels], na
 
 def test_control_filter_equals_its_twin_with_changing_weights(kernels: tuple[HeadsetIr, HostKernels]) -> None:
     ir, library = kernels
-    assert isinstance(ir.adaptive, FxNlmsIr)
+    if not isinstance(ir.adaptive, FxNlmsIr):
+        pytest.skip(f"{ir.spec_name}: no FxNLMS")
     rng = np.random.default_rng(seed=2)
     taps = len(ir.adaptive.prior.taps)
     twin = fir_twin(ir.adaptive.prior)
@@ -101,6 +102,8 @@ def test_secondary_model_equals_its_twin_per_stream(kernels: tuple[HeadsetIr, Ho
 
 def test_gradient_equals_its_twin(kernels: tuple[HeadsetIr, HostKernels]) -> None:
     ir, library = kernels
+    if not isinstance(ir.adaptive, FxNlmsIr):
+        pytest.skip(f"{ir.spec_name}: no FxNLMS")
     n_taps = 64
     for label, xf in signals(n_taps + ir.update_block - 1).items():
         e = (signals(ir.update_block)[label] >> 6).astype(np.int32)
@@ -118,7 +121,7 @@ def test_transversal_and_silent_filters_equal_their_twins_at_every_block(
     rng = np.random.default_rng(seed=3)
     q31 = FirIr(tuple(int(v) for v in rng.integers(-(2**24), 2**24, size=60)), 2)
     q15 = FirIr(tuple(int(v) for v in rng.integers(-(2**9), 2**9, size=48)), 1, "q15")
-    base = shipped("compact-m4")
+    base = shipped("flagship-m7")
     first = dataclasses.replace(base, block=block, feedforward=q31, transparency=q15)
     second = dataclasses.replace(base, block=block, feedforward=SilentIr())
     library = HostKernels(first, tmp_path / "first", kernels=source)

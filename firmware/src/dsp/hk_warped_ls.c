@@ -361,7 +361,9 @@ static void slice(uint32_t ear, uint32_t index, const hk_control_input_t *input)
 
 static void stats(uint32_t ear, hk_control_stats_t *out) {
     const ear_t *s = &ears[ear];
-    out->weight_norm = (uint64_t)(s->norm * 4294967296.0F);
+    const uint32_t whole = (uint32_t)s->norm; /* in two words: the 64-bit conversion would go through double */
+    const uint32_t part = (uint32_t)((s->norm - (float)whole) * 4294967296.0F);
+    out->weight_norm = ((uint64_t)whole << 32) | part;
     out->updates = s->updates;
     out->clipped = s->refused;
     out->out_of_bounds = s->last_refused;
