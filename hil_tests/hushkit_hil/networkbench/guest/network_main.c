@@ -38,7 +38,7 @@ static void put(const char *name, uint32_t a, uint32_t b, uint32_t n) {
 
 static hk_net_t net;
 
-/* Codes of input `index`: scattered, every 16th of extremes; network_inputs.py gives the same. */
+/* Codes of input `index`: scattered, every 16th of extremes; program.py gives the same. */
 static void fill(uint32_t index) {
     uint8_t *const input = (uint8_t *)network_arena + net.input;
     for (uint32_t k = 0; k < net.input_bytes; k++) {
