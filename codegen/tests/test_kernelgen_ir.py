@@ -7,6 +7,7 @@ from hushkit_codegen.errors import DesignError
 from hushkit_codegen.kernels.biquad import Cascade, biquad
 from hushkit_codegen.kernels.bounds import q15_sum, q31_sum
 from hushkit_codegen.kernels.correlation import Shape, Sum, assign_registers, correlation, plan_groups
+from hushkit_codegen.kernels.entering import entering
 from hushkit_codegen.kernels.functions import correlation_text
 from hushkit_codegen.kernels.ir import Kernel, Loop, Role
 from hushkit_codegen.kernels.printing import print_kernel
@@ -318,3 +319,18 @@ def test_function_text_holds_assembly_helium_and_portable_code() -> None:
     assert (
         text.index("__asm volatile") < text.index("vmlaldavaq_s32") < text.index("#else") < text.index("sum >> 31);\n")
     )
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_entering_rounds_every_product_and_sum_on_its_own_in_the_order_of_the_equations(core: str) -> None:
+    kernel = entering("enter", core, groups=3)
+    ops = list(kernel.executed())
+    loop = next(step for step in kernel.steps if isinstance(step, Loop))
+    of_element_1 = [op.operands for op in loop.body if op.operands.startswith(("s9,", "s29,"))]  # type: ignore[union-attr]
+
+    assert not [op for op in ops if op.mnemonic.startswith(("vmla", "vfma"))]
+    assert sum(op.mnemonic == "vmul.f32" for op in ops) == 3 * 4 * 5
+    assert of_element_1 == [
+        "s9, s9, s0",
+        *(text for k in range(4) for text in (f"s29, s{16 + k}, s{1 + k}", "s9, s9, s29")),
+    ]
