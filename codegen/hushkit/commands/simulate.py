@@ -9,7 +9,8 @@ length and step. A can be several names joined by commas, or "all": then a table
 
 algorithms:
   lms leaky_lms nlms (no path model); fxlms fxnlms mfxlms mfxnlms (filtered-x, plain and modified); rls; hybrid
-  hybrid_documents (NLMS + RLS); fdaf (frequency domain); warped_ls (warped FIR by least squares)
+  hybrid_documents (NLMS + RLS); fdaf (frequency domain); warped_ls (warped FIR by least squares);
+  warped_ls_tracking (the same, identifying the secondary path as it goes: for --change)
 
 example:
   hushkit simulate flagship-m7 --algorithm warped_ls --seconds 10
@@ -111,13 +112,13 @@ def table(results: list[dict[str, Any]]) -> str:
         f"{scenario['noise']}, {scenario['paths']}, {scenario['field']}, {scenario['latency_us']:g} us, "
         f"{scenario['seconds']:g} s: bound {first['bound_db']:.1f} dB ({first['bound_taps']} taps)",
         "",
-        f"{'algorithm':18}{'dB':>8}{'dB(A)':>8}{'distance':>10}{'t3 / s':>8}{'worst 50 ms':>13}{'samples/s':>12}",
+        f"{'algorithm':20}{'dB':>8}{'dB(A)':>8}{'distance':>10}{'t3 / s':>8}{'worst 50 ms':>13}{'samples/s':>12}",
     ]
     for result in results:
         heard = result["acoustics"]
         t3 = "-" if heard["t3_s"] is None else f"{heard['t3_s']:.2f}"
         lines.append(
-            f"{result['scenario']['algorithm']:18}{heard['attenuation_db']:8.1f}{heard['attenuation_dba']:8.1f}"
+            f"{result['scenario']['algorithm']:20}{heard['attenuation_db']:8.1f}{heard['attenuation_dba']:8.1f}"
             f"{heard['distance_db']:10.1f}{t3:>8}{heard['worst_moment_db']:+13.1f}"
             f"{result['simulation']['samples_per_s']:12.0f}"
         )
@@ -172,7 +173,7 @@ def _simulate(
         taps = taps or adaptive.taps
         step = step or getattr(adaptive, "step", None)
         model_taps = model_taps or adaptive.secondary_taps
-    model_taps = model_taps or (_WARPED_MODEL_TAPS if algorithm == "warped_ls" else _MODEL_TAPS)
+    model_taps = model_taps or (_WARPED_MODEL_TAPS if algorithm.startswith("warped_ls") else _MODEL_TAPS)
     result = simulate(
         signals, algorithm, latency_samples=bound.latency_samples, model_taps=model_taps, taps=taps, step=step
     )

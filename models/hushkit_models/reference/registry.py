@@ -11,6 +11,7 @@ from hushkit_models.reference.frequency import FrequencyDomain
 from hushkit_models.reference.hybrid import Hybrid
 from hushkit_models.reference.lms import Lms
 from hushkit_models.reference.rls import Rls
+from hushkit_models.reference.tracking import WarpedLsTracking
 from hushkit_models.reference.warped import WarpedLs
 
 Vector = NDArray[np.float64]
@@ -110,6 +111,10 @@ def _warped(settings: Settings) -> Controller:
     return WarpedLs(coefficients=settings.taps or 64, model=settings.model, rate_hz=settings.rate_hz)
 
 
+def _tracking(settings: Settings) -> Controller:
+    return WarpedLsTracking(coefficients=settings.taps or 64, model=settings.model, rate_hz=settings.rate_hz)
+
+
 @dataclass(frozen=True, slots=True)
 class Algorithm:
     """One entry: what it is in a line, and how it is built."""
@@ -131,6 +136,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "hybrid_documents": Algorithm("NLMS + RLS, NLMS weight 0.3 to 0.9 by rate", lambda s: _hybrid(s, "documents")),
     "fdaf": Algorithm("delayless partitioned-block frequency domain", _frequency),
     "warped_ls": Algorithm("warped FIR by regularised recursive least squares", _warped),
+    "warped_ls_tracking": Algorithm("warped_ls that identifies the secondary path as it goes", _tracking),
 }
 """Every reference algorithm by the name specs and commands use."""
 
