@@ -73,7 +73,14 @@ def test_identifies_the_path_from_a_wrong_start() -> None:
     x = 0.1 * rng.standard_normal(n)
     truth = np.array([0.3, -0.2, 0.1])
     d = np.convolve(np.convolve(x, truth), SECONDARY)[:n] + 1e-3 * rng.standard_normal(n)
-    plant = Plant(RATE_HZ, x, d, np.zeros(1, dtype=np.int64), 2 * SECONDARY[None], np.zeros((1, 0)))
+    plant = Plant(
+        RATE_HZ,
+        x,
+        d,
+        np.zeros(1, dtype=np.int64),
+        np.asarray(2.0 * SECONDARY[None], dtype=np.float64),
+        np.zeros((1, 0)),
+    )
     controller = WarpedLsTracking(coefficients=16, secondary=8, model=SECONDARY, pole=0.0, change_ratio=1e9)
 
     run = controller.run(plant)
