@@ -10,7 +10,6 @@ development key that stays in the build folder. Exit status 1: the image is larg
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from hushkit.build import Build, build_firmware, build_host
 from hushkit.errors import InputError
 from hushkit.generated import generated_code
+from hushkit.json_output import write_json
 from hushkit.signing import SignedImage, sign
 from hushkit.spec import HeadsetSpec, load_spec
 from hushkit.target import HELP as TARGET_HELP
@@ -51,11 +51,9 @@ def run(options: argparse.Namespace) -> int:
         build = build_firmware(spec, generated=generated, directory=options.output)
         report = _report(spec, str(target), build, sign(build, options.key))
         text = _table(report)
+    write_json(options.json, report)
     if options.json == "-":
-        print(json.dumps(report, indent=2))
         return 0 if report["passed"] else 1
-    if options.json:
-        Path(options.json).write_text(json.dumps(report, indent=2) + "\n")
     print(text)
     for failure in report.get("failures", []):
         print(failure, file=sys.stderr)

@@ -10,7 +10,6 @@ example:
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from hushkit_codegen.design import design_headset
@@ -19,6 +18,7 @@ from hushkit_models.acoustics import AcousticsError
 from hushkit_models.acoustics.paths import load_paths
 
 from hushkit.errors import InputError
+from hushkit.json_output import write_json
 from hushkit.spec import ALGORITHMS, load_spec
 
 HELP = "design the integer filters of a headset"
@@ -59,11 +59,4 @@ def write_quality(target: str, ir: HeadsetIr) -> None:
     """Write the quality figures as JSON, to a file or to standard output."""
     content = json.loads(dump_ir(ir))
     keep = {key: content[key] for key in ("spec_name", "spec_digest", "paths", "latency_samples", "quality")}
-    text = json.dumps({**keep, "digest": digest_ir(ir)}, indent=2) + "\n"
-    if target == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        Path(target).write_text(text, encoding="utf-8")
-    except OSError as err:
-        raise InputError(f"--json {target}: cannot be written: {err.strerror}; choose a writable file") from err
+    write_json(target, {**keep, "digest": digest_ir(ir)})

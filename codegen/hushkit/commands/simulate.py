@@ -18,9 +18,7 @@ example:
 """
 
 import argparse
-import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +31,7 @@ from hushkit_models.reference import ALGORITHMS, ControllerError
 from hushkit_models.reference.simulation import acoustic_figures, simulate
 
 from hushkit.errors import InputError
+from hushkit.json_output import write_json
 from hushkit.spec import HeadsetSpec, load_spec
 
 HELP = "run a reference controller in float64 on this machine"
@@ -92,16 +91,9 @@ def run(options: argparse.Namespace) -> int:
     for algorithm in algorithms:
         print(f"{algorithm}: {scenario.seconds:g} s, {spec.audio.ears} ear(s)", file=sys.stderr)
         results.append(_simulate(algorithm, options, spec=spec, scenario=scenario, signals=signals, bound=bound))
-    text = json.dumps(results if len(results) > 1 else results[0], indent=1)
-    if options.json == "-":
-        print(text)
-        return 0
-    if options.json:
-        try:
-            Path(options.json).write_text(text + "\n")
-        except OSError as err:
-            raise AcousticsError(f"{options.json}: cannot be written ({err.strerror}); name a place that can") from err
-    print(table(results))
+    write_json(options.json, results if len(results) > 1 else results[0])
+    if options.json != "-":
+        print(table(results))
     return 0
 
 

@@ -10,11 +10,10 @@ example:
 
 import argparse
 import dataclasses
-import json
 import sys
-from pathlib import Path
 
 from hushkit.errors import InputError
+from hushkit.json_output import write_json
 from hushkit.spec import HeadsetSpec, check_spec
 from hushkit.spec_cost import Estimate, estimate
 from hushkit.spec_reader import Fault
@@ -38,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     spec, faults = check_spec(options.spec)
     cost = estimate(spec) if spec is not None else None
     if options.json:
-        _write_json(options.json, _as_json(options.spec, spec, faults, cost))
+        write_json(options.json, _as_json(options.spec, spec, faults, cost))
     if options.json != "-" and spec is not None and cost is not None and not faults:
         print(_summary(spec, cost))
     for fault in faults:
@@ -71,14 +70,3 @@ def _as_json(name: str, spec: HeadsetSpec | None, faults: tuple[Fault, ...], cos
         "faults": [dataclasses.asdict(fault) for fault in faults],
         "estimate": None if cost is None else {**dataclasses.asdict(cost), "evidence": "modelled"},
     }
-
-
-def _write_json(target: str, content: object) -> None:
-    text = json.dumps(content, indent=2) + "\n"
-    if target == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        Path(target).write_text(text, encoding="utf-8")
-    except OSError as err:
-        raise InputError(f"--json {target}: cannot be written: {err.strerror}; choose a writable file") from err

@@ -15,13 +15,12 @@ example:
 """
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from hushkit.errors import InputError
+from hushkit.json_output import write_json
 from hushkit.spec import load_spec
 from hushkit.target import HELP as TARGET_HELP
 from hushkit.target import Target, parse_target
@@ -86,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         write_html(Path(options.html), result, setup, outcome)
     if options.junit:
         write_junit(Path(options.junit), result)
-    _write_json(options.json, result.as_json())
+    write_json(options.json, result.as_json())
     if options.json != "-":
         print(summary(result))
     return 0 if result.passed else 1
@@ -98,21 +97,13 @@ def _run_board(options: argparse.Namespace, target: Target) -> int:
     spec = load_spec(options.spec)
     reading = read_board(spec, target, seconds=options.seconds)
     document = board_json(spec, reading)
-    _write_json(options.json, document)
+    write_json(options.json, document)
     if options.json != "-":
         print(f"{reading.spec} on {reading.target}: {'passed' if document['passed'] else 'FALLS SHORT'}")
         print(f"  interrupt   mean {reading.isr_cycles_mean:.0f}, longest {reading.isr_cycles_max} cycles (measured)")
         print(f"  load        {reading.cpu_percent_max:.1f} % (measured)")
         print("\n".join(f"  falls short: {failure}" for failure in document["failures"]), end="")
     return 0 if document["passed"] else 1
-
-
-def _write_json(file: str | None, document: dict[str, Any]) -> None:
-    text = json.dumps(document, indent=1)
-    if file == "-":
-        print(text)
-    elif file:
-        Path(file).write_text(text + "\n")
 
 
 def summary(result: Result) -> str:

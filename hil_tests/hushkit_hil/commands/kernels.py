@@ -15,13 +15,12 @@ Exit status 1: a kernel is not exact, or a promised ratio is missed.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hushkit.errors import InputError
+from hushkit.json_output import write_json
 
 from hushkit_hil.errors import BenchError
 from hushkit_hil.instruments.cycles import CORES, CycleModelError
@@ -76,9 +75,6 @@ def _say(text: str) -> None:
 
 
 def _write(target: str | None, document: list[dict[str, Any]], text: str) -> None:
-    if target == "-":
-        print(json.dumps(document, indent=1))
-        return
-    print(text)
-    if target is not None:
-        Path(target).write_text(json.dumps(document, indent=1) + "\n")
+    write_json(target, document)
+    if target != "-":
+        print(text)

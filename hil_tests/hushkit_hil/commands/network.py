@@ -14,11 +14,11 @@ Exit status 1: an output differs. Status 2: the model cannot be compiled; the op
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from hushkit.errors import InputError
+from hushkit.json_output import write_json
 from hushkit_codegen.network.blob import compile_model
 from hushkit_codegen.network.errors import NetworkError
 from hushkit_codegen.network.model import read_model
@@ -92,9 +92,6 @@ def _say(text: str) -> None:
 
 def _write(target: str | None, documents: list[dict[str, object]], text: str) -> None:
     document = documents[0] if len(documents) == 1 else documents
-    if target == "-":
-        print(json.dumps(document, indent=1))
-        return
-    print(text)
-    if target is not None:
-        Path(target).write_text(json.dumps(document, indent=1) + "\n")
+    write_json(target, document)
+    if target != "-":
+        print(text)
