@@ -22,6 +22,7 @@ from hushkit_hil.selfcheck.example import example_result
 from hushkit_hil.targets.console import Console
 from hushkit_link import wire
 from hushkit_link.simulated_port import SimulatedPort
+from hushkit_models.acoustics import AcousticsError
 
 
 @pytest.fixture
@@ -141,6 +142,8 @@ def test_requests_that_cannot_run_are_refused() -> None:
         prepare(Request("flagship-m7", seconds=0.2), print)
     with pytest.raises(InputError, match="unknown"):
         prepare(Request("flagship-m7", target="toaster"), print)
+    with pytest.raises(AcousticsError, match="expected SECONDS"):
+        prepare(Request("flagship-m7", changes=("gain=6",)), print)
 
 
 def test_junit_has_a_case_per_failure(result: Result, tmp_path: Path) -> None:

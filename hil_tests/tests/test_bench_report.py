@@ -115,6 +115,22 @@ def test_acoustics_of_a_quarter_of_the_noise_are_12_db() -> None:
     assert len(figures.ears) == 2
 
 
+def test_acoustics_of_a_change_count_from_it() -> None:
+    """200 ms of four times the noise after a change, of which the first 100 ms are forgiven."""
+    signals, _, bound = example_signals()
+    change = RATE_HZ // 2
+    segments = (signals.segments[0], dataclasses.replace(signals.segments[0], start=change))
+    heard = bound.residual.copy()
+    heard[:, change : change + RATE_HZ // 5] = 4 * signals.disturbance[:, change : change + RATE_HZ // 5]
+
+    figures = acoustics(
+        dataclasses.replace(signals, segments=segments), np.round(heard * 2.0**31).astype(np.int32), bound, None
+    )
+
+    assert figures.recovery_s == 0.25
+    assert figures.worst_sustained_db == pytest.approx(20 * np.log10(4), abs=0.01)
+
+
 def test_tone_is_judged_at_the_ear() -> None:
     """The plant alone, without firmware: programme through the secondary path, and the microphones' self-noise."""
     signals, _, _ = example_signals()

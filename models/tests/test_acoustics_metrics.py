@@ -9,6 +9,7 @@ from hushkit_models.acoustics.metrics import (
     snr_db,
     thd_percent,
     worst_moment_db,
+    worst_sustained_db,
 )
 from hushkit_models.acoustics.spectrum import OCTAVES, a_weighting_db, octave_powers, power_spectrum
 
@@ -117,6 +118,25 @@ def test_worst_moment_finds_one_loud_frame_and_ignores_pauses() -> None:
 
     assert worst_moment_db(off, on, rate_hz=48_000) == pytest.approx(6.02, abs=0.5)
     assert worst_moment_db(off, 0.1 * off, rate_hz=48_000) < -19.0
+
+
+def test_worst_sustained_judges_each_ear_once_it_had_time_to_notice() -> None:
+    rate_hz = 48_000
+    off = np.random.default_rng(3).standard_normal((2, 2 * rate_hz))
+    on = 0.1 * off
+    on[:, :4_000] = 5 * off[:, :4_000]
+    on[1, rate_hz : rate_hz + 4_800] = 4 * off[1, rate_hz : rate_hz + 4_800]
+
+    unannounced = worst_sustained_db(off, on, rate_hz=rate_hz)
+    announced = worst_sustained_db(off, on, rate_hz=rate_hz, changes_s=(1.0,))
+
+    assert unannounced == pytest.approx(20 * np.log10(4), abs=0.01)
+    assert announced == pytest.approx(-20.0, abs=0.01)
+
+
+def test_worst_sustained_refuses_a_run_without_any_window() -> None:
+    with pytest.raises(AcousticsError, match=r"expected 0\.2 s or more"):
+        worst_sustained_db(np.ones(8_000), np.ones(8_000), rate_hz=48_000)
 
 
 def test_thd_and_snr_of_a_distorted_tone() -> None:

@@ -11,6 +11,7 @@ from hushkit_models.acoustics.metrics import (
     snr_db,
     thd_percent,
     worst_moment_db,
+    worst_sustained_db,
 )
 from hushkit_models.acoustics.scenario import SELF_NOISE_DB_SPL, PlantSignals
 from numpy.typing import NDArray
@@ -59,7 +60,7 @@ def acoustics(signals: PlantSignals, error: NDArray[np.int32], bound: Bound, ton
     possible = attenuation(off, best, rate_hz=rate_hz, window_s=window)
     ears = [attenuation(a, b, rate_hz=rate_hz, window_s=window) for a, b in zip(off, on, strict=True)]
     ears_possible = [attenuation(a, b, rate_hz=rate_hz, window_s=window) for a, b in zip(off, best, strict=True)]
-    last_change = signals.segments[-1].start / rate_hz
+    changes = tuple(segment.start / rate_hz for segment in signals.segments[1:])
     return Acoustics(
         attenuation_db=reached.attenuation_db,
         attenuation_dba=reached.attenuation_dba,
@@ -70,8 +71,10 @@ def acoustics(signals: PlantSignals, error: NDArray[np.int32], bound: Bound, ton
         distance_db=possible.attenuation_db - reached.attenuation_db,
         t3_s=convergence_time(on, best, rate_hz=rate_hz),
         worst_octave_amplification_db=reached.worst_octave_amplification_db(),
+        worst_octave_amplification_below_4khz_db=reached.worst_octave_amplification_db(below_hz=4000.0),
         worst_moment_db=worst_moment_db(off, on, rate_hz=rate_hz),
-        recovery_s=convergence_time(on, best, rate_hz=rate_hz, start_s=last_change) if last_change > 0 else None,
+        worst_sustained_db=worst_sustained_db(off, on, rate_hz=rate_hz, changes_s=changes),
+        recovery_s=convergence_time(on, best, rate_hz=rate_hz, start_s=changes[-1]) if changes else None,
         thd_percent=None if tone is None else tone.thd_percent,
         snr_db=None if tone is None else tone.snr_db,
         window_s=window,

@@ -9,7 +9,7 @@ MEASURED, EMULATED, MODELLED = "measured", "emulated", "modelled"
 
 @dataclass(frozen=True, slots=True)
 class ScenarioResult:
-    """What was played. ``latency_us`` is the plant's, in whole samples."""
+    """What was played. ``latency_us`` is the plant's, in whole samples; ``changes`` as they were asked for."""
 
     noise: str
     paths: str
@@ -20,6 +20,7 @@ class ScenarioResult:
     algorithm: str
     recording: str | None
     level_db_spl: float
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,11 @@ class EarResult:
 
 @dataclass(frozen=True, slots=True)
 class Acoustics:
-    """Against the same run with cancellation off, over ``window_s``; all ears together unless per ear."""
+    """Against the same run with cancellation off, over ``window_s``; all ears together unless per ear.
+
+    ``worst_moment_db`` and ``worst_sustained_db`` are of the whole run: any 50 ms, and any 100 ms of one ear beyond the
+    first 100 ms after the start and after each change. ``recovery_s`` is that of the last change.
+    """
 
     attenuation_db: float
     attenuation_dba: float
@@ -95,7 +100,9 @@ class Acoustics:
     distance_db: float | None
     t3_s: float | None
     worst_octave_amplification_db: float
+    worst_octave_amplification_below_4khz_db: float
     worst_moment_db: float
+    worst_sustained_db: float
     recovery_s: float | None
     thd_percent: float | None
     snr_db: float | None

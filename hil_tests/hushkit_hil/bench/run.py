@@ -119,4 +119,5 @@ def _scenario(setup: Setup) -> ScenarioResult:
         algorithm=setup.ir.adaptive.algorithm,
         recording=scenario.recording,
         level_db_spl=setup.signals.level_db_spl,
+        changes=setup.changes,
     )

@@ -11,6 +11,7 @@ from hushkit.spec import HeadsetSpec, load_spec
 from hushkit.target import Target, parse_target
 from hushkit_codegen.design import design_headset
 from hushkit_codegen.ir import HeadsetIr, digest_ir
+from hushkit_models.acoustics.changes import parse_change
 from hushkit_models.acoustics.paths import load_paths
 from hushkit_models.acoustics.scenario import PlantSignals, Scenario, latency_samples, render
 
@@ -38,6 +39,7 @@ class Request:
     seed: int = 1
     algorithm: str | None = None
     recording: str | None = None
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Setup:
     target: Target
     spec: HeadsetSpec
     scenario: Scenario
+    changes: tuple[str, ...]
     signals: PlantSignals
     latency_samples: int
     ir: HeadsetIr
@@ -79,8 +82,11 @@ def prepare(request: Request, say: Say) -> Setup:
         seconds=request.seconds,
         seed=request.seed,
         recording=request.recording,
+        changes=tuple(parse_change(text) for text in request.changes),
     )
     say(f"scenario  {scenario.recording or scenario.noise}, {scenario.paths}, {scenario.field}, {latency_us:.1f} us")
+    for change in request.changes:
+        say(f"change    {change}")
     signals = render(
         scenario,
         rate_hz=spec.audio.rate_hz,
@@ -100,6 +106,7 @@ def prepare(request: Request, say: Say) -> Setup:
         target=target,
         spec=spec,
         scenario=scenario,
+        changes=request.changes,
         signals=signals,
         latency_samples=latency,
         ir=ir,

@@ -11,6 +11,7 @@ With --target serial:DEVICE a flashed board is asked for its own cycle counter's
 
 example:
   hushkit bench flagship-m7
+  hushkit bench flagship-m7 --seconds 20 --change 10:gain=6 --target host
   hushkit bench compact-m4 --noise train.flac --paths overear --seconds 10 --json result.json --html report.html
 """
 
@@ -26,6 +27,7 @@ from hushkit.target import HELP as TARGET_HELP
 from hushkit.target import Target, parse_target
 from hushkit_codegen.errors import DesignError
 from hushkit_models.acoustics import AcousticsError
+from hushkit_models.acoustics.changes import SYNTAX
 
 from hushkit_hil.bench.board import board_json, read_board
 from hushkit_hil.bench.result import Result
@@ -57,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scenario.add_argument(
         "--recording", metavar="FILE", help="recorded microphone pair instead of noise and primary path"
     )
+    scenario.add_argument(
+        "--change", action="append", default=[], metavar="C", help=f"change of the fit in mid-run, repeatable: {SYNTAX}"
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--json", metavar="FILE", help="write the result as JSON; - is standard output")
     output.add_argument("--junit", metavar="FILE", help="write a JUnit XML report")
@@ -79,6 +84,7 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
         algorithm=options.algorithm,
         recording=options.recording,
+        changes=tuple(options.change),
     )
     result, setup, outcome = bench(request, _say, _Progress())
     if options.html:
@@ -113,6 +119,13 @@ def summary(result: Result) -> str:
     bound = "" if heard.bound_db is None else f", bound {heard.bound_db:.1f} dB"
     lines.append(f"  attenuation {heard.attenuation_db:.1f} dB, {heard.attenuation_dba:.1f} dB(A){bound}")
     lines.append("  octaves     " + "  ".join(f"{name} {value:+.1f}" for name, value in heard.octaves_db.items()))
+    lines.append(
+        f"  worst       {heard.worst_moment_db:+.1f} dB in 50 ms, {heard.worst_sustained_db:+.1f} dB in 100 ms once "
+        "settled, against off"
+    )
+    if result.scenario.changes:
+        back = "not within 3 dB of the bound again" if heard.recovery_s is None else f"{heard.recovery_s:g} s"
+        lines.append(f"  recovery    {back} after {result.scenario.changes[-1]}")
     if latency.total_us is not None:
         lines.append(f"  latency     {latency.total_us:.1f} us of {latency.limit_us:g} ({latency.evidence})")
     if load.cpu_percent_max is not None:

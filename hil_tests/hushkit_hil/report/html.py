@@ -133,6 +133,7 @@ def _scenario(result: Result) -> list[tuple[str, str]]:
         ("Length", f"{scenario.seconds:g} s"),
         ("Seed", str(scenario.seed)),
         ("Algorithm", scenario.algorithm),
+        *(("Change of the fit", change) for change in scenario.changes),
         ("Figures over", f"{result.acoustics.window_s[0]:.1f} to {result.acoustics.window_s[1]:.1f} s"),
         ("Run at", f"{result.times_real_time:.1f} times real time"),
     ]
@@ -149,11 +150,13 @@ def _tables(result: Result) -> list[tuple[str, list[str], list[list[str]]]]:
     signal = [
         ["t3, within 3 dB of the bound", "not reached" if heard.t3_s is None else f"{heard.t3_s:g} s"],
         ["worst 50 ms", f"{heard.worst_moment_db:+.1f} dB"],
+        ["worst 100 ms, 100 ms after start and changes", f"{heard.worst_sustained_db:+.1f} dB"],
         ["distortion at 1 kHz", _NOTHING if heard.thd_percent is None else f"{heard.thd_percent:.4f} %"],
         ["signal to noise at 1 kHz", f"{_number(heard.snr_db)} dB"],
     ]
-    if heard.recovery_s is not None:
-        signal.append(["recovery after the change", f"{heard.recovery_s:g} s"])
+    if result.scenario.changes:
+        back = "not reached" if heard.recovery_s is None else f"{heard.recovery_s:g} s"
+        signal.append([f"back within 3 dB of the bound after {result.scenario.changes[-1]}", back])
     functions = [[load.name, load.context, f"{load.instructions:,.1f}", f"{load.cycles:,.1f}"]
                  for load in result.load.functions if load.instructions >= 0.05]  # fmt: skip
     memory = [["flash", _bytes(result.memory.flash_bytes)], ["RAM", _bytes(result.memory.ram_bytes)],

@@ -18,6 +18,7 @@ FRAME_S = 0.25
 FRAMES_IN_A_ROW = 4
 WITHIN_DB = 3.0
 _FLOOR = 1e-30
+_HOPS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,43 @@ def worst_moment_db(off: Samples, on: Samples, *, rate_hz: int, frame_s: float =
     after = frame_powers(on[..., skip:], rate_hz=rate_hz, frame_s=frame_s)
     before = np.maximum(before, before.mean() * 1e-3)
     return float(10 * np.log10(np.max((after + _FLOOR) / (before + _FLOOR))))
+
+
+def worst_sustained_db(
+    off: Samples, on: Samples, *, rate_hz: int, changes_s: tuple[float, ...] = (), window_s: float = 0.1
+) -> float:
+    """How much louder cancellation made any stretch of 100 ms, once it had 100 ms to notice.
+
+    Args:
+        off: Without cancellation, shape (n,) or (ears, n).
+        on: With cancellation, same shape.
+        rate_hz: Sample rate.
+        changes_s: Instants at which the plant changed. Like the start, each is followed by one window that does not
+            count.
+        window_s: Length of the stretch and of the grace.
+
+    Returns:
+        Largest ratio of ``on`` to ``off`` in dB over all windows and ears, moved by a tenth of their length; negative
+        when every one became quieter. Pauses count as in :func:`worst_moment_db`.
+
+    Raises:
+        AcousticsError: Shapes differ, or no window is left.
+    """
+    _same_shape(off, on)
+    hop = round(window_s * rate_hz / _HOPS)
+    before, after = (
+        np.stack([frame_powers(ear, rate_hz=rate_hz, frame_s=hop / rate_hz) for ear in np.atleast_2d(signal)])
+        for signal in (off, on)
+    )
+    if before.shape[1] < 2 * _HOPS:
+        raise AcousticsError(f"{off.shape[-1] / rate_hz:g} s, expected {2 * window_s:g} s or more")
+    before, after = (np.lib.stride_tricks.sliding_window_view(x, _HOPS, axis=1).mean(axis=2) for x in (before, after))
+    starts_s = np.arange(before.shape[1]) * hop / rate_hz
+    counts = np.ones(starts_s.size, dtype=np.bool_)
+    for instant in (0.0, *changes_s):
+        counts &= (starts_s + window_s <= instant) | (starts_s >= instant + window_s)
+    before = np.maximum(before, before.mean(axis=1, keepdims=True) * 1e-3)
+    return float(10 * np.log10(np.max((after + _FLOOR)[:, counts] / (before + _FLOOR)[:, counts])))
 
 
 def thd_percent(samples: Samples, *, rate_hz: int, fundamental_hz: float, harmonics: int = 10) -> float:

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hushkit_models.acoustics.bound import Bound
-from hushkit_models.acoustics.metrics import attenuation, convergence_time, default_window, worst_moment_db
+from hushkit_models.acoustics.metrics import (
+    attenuation,
+    convergence_time,
+    default_window,
+    worst_moment_db,
+    worst_sustained_db,
+)
 from hushkit_models.acoustics.scenario import PlantSignals
 from hushkit_models.reference.plant import plant_of
 from hushkit_models.reference.registry import make_controller
@@ -95,8 +101,8 @@ def acoustic_figures(signals: PlantSignals, error: NDArray[np.float64], bound: B
     rate_hz, n = signals.rate_hz, error.shape[1]
     off, window = signals.disturbance, default_window(n / rate_hz)
     reached = attenuation(off, error, rate_hz=rate_hz, window_s=window)
-    last_change_s = signals.segments[-1].start / rate_hz
-    recovery = convergence_time(error, bound.residual, rate_hz=rate_hz, start_s=last_change_s)
+    changes_s = tuple(segment.start / rate_hz for segment in signals.segments[1:])
+    recovery = convergence_time(error, bound.residual, rate_hz=rate_hz, start_s=changes_s[-1]) if changes_s else None
     return {
         "attenuation_db": reached.attenuation_db,
         "attenuation_dba": reached.attenuation_dba,
@@ -107,8 +113,10 @@ def acoustic_figures(signals: PlantSignals, error: NDArray[np.float64], bound: B
         "distance_db": bound.attenuation_db - reached.attenuation_db,
         "t3_s": convergence_time(error, bound.residual, rate_hz=rate_hz),
         "worst_octave_amplification_db": reached.worst_octave_amplification_db(),
+        "worst_octave_amplification_below_4khz_db": reached.worst_octave_amplification_db(below_hz=4000.0),
         "worst_moment_db": worst_moment_db(off, error, rate_hz=rate_hz),
-        "recovery_s": recovery if last_change_s > 0 else None,
+        "worst_sustained_db": worst_sustained_db(off, error, rate_hz=rate_hz, changes_s=changes_s),
+        "recovery_s": recovery,
         "thd_percent": None,
         "snr_db": None,
         "window_s": list(window),
