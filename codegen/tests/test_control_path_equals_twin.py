@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hushkit.errors import InputError
 from hushkit.sources import require_sources
-from hushkit.spec import shipped_specs
+from hushkit.spec import load_spec
+from hushkit_codegen.design import design_headset
 from hushkit_codegen.host_kernels import HostPath
-from hushkit_codegen.ir import BiquadIr, FirIr, FxNlmsIr, HeadsetIr, load_ir
+from hushkit_codegen.ir import BiquadIr, FirIr, FxNlmsIr, HeadsetIr
 from hushkit_models.twin import BiquadTwin, ControlPathTwin, FxNlmsSettings, FxNlmsTwin
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parents[2]
 UNITY = 1 << 30
 
 Ints = NDArray[np.int32]
@@ -25,6 +25,11 @@ def sources() -> None:
         require_sources()
     except InputError as err:
         pytest.skip(str(err))
+
+
+@pytest.fixture(scope="module")
+def fxnlms() -> HeadsetIr:
+    return design_headset(load_spec(Path(__file__).parent / "specs" / "fxnlms-m7.toml"))
 
 
 def controller_twin(ir: HeadsetIr) -> FxNlmsTwin:
@@ -88,13 +93,8 @@ def twin_then_commit(controller: FxNlmsTwin, library: HostPath, reference: Ints,
     library.update(reference, error, trust_q16=trust_q16)
 
 
-@pytest.mark.parametrize("name", shipped_specs())
-def test_path_and_controller_equal_their_twin_on_noise(name: str, tmp_path: Path) -> None:
-    ir = load_ir(ROOT / "firmware" / "generated" / name / "design.json")
-    if not isinstance(ir.adaptive, FxNlmsIr):
-        pytest.skip(
-            f"{name}: the twin in Python is FxNLMS's; the bench compares {ir.adaptive.algorithm} host to target"
-        )
+def test_path_and_controller_equal_their_twin_on_noise(fxnlms: HeadsetIr, tmp_path: Path) -> None:
+    ir = fxnlms
     rng = np.random.default_rng(seed=4)
     inputs = (rng.standard_normal((3, 40 * ir.update_block)) * 2**26).astype(np.int32)
 
@@ -104,8 +104,8 @@ def test_path_and_controller_equal_their_twin_on_noise(name: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("shape", ["full_scale", "alternating", "dc", "silence", "faint"])
-def test_path_and_controller_equal_their_twin_on_extremes(shape: str, tmp_path: Path) -> None:
-    ir = load_ir(ROOT / "firmware" / "generated" / "flagship-m7" / "design.json")
+def test_path_and_controller_equal_their_twin_on_extremes(shape: str, fxnlms: HeadsetIr, tmp_path: Path) -> None:
+    ir = fxnlms
     rng = np.random.default_rng(seed=5)
     n = 12 * ir.update_block
     rails = np.array([-(2**31), 2**31 - 1])
@@ -120,11 +120,10 @@ def test_path_and_controller_equal_their_twin_on_extremes(shape: str, tmp_path: 
     compare(ir, HostPath(ir, tmp_path), inputs, {0: (UNITY, UNITY, False), 6: (UNITY, 0, True)})
 
 
-def test_weights_that_outgrow_their_bound_are_drawn_back_alike(tmp_path: Path) -> None:
-    base = load_ir(ROOT / "firmware" / "generated" / "flagship-m7" / "design.json")
-    assert isinstance(base.adaptive, FxNlmsIr)
-    tight = dataclasses.replace(base.adaptive, step_q31=2**31 - 1, weight_sum_limit=1 << 19)
-    ir = dataclasses.replace(base, adaptive=tight)
+def test_weights_that_outgrow_their_bound_are_drawn_back_alike(fxnlms: HeadsetIr, tmp_path: Path) -> None:
+    assert isinstance(fxnlms.adaptive, FxNlmsIr)
+    tight = dataclasses.replace(fxnlms.adaptive, step_q31=2**31 - 1, weight_sum_limit=1 << 19)
+    ir = dataclasses.replace(fxnlms, adaptive=tight)
     rng = np.random.default_rng(seed=6)
     inputs = (rng.standard_normal((3, 24 * ir.update_block)) * 2**27).astype(np.int32)
 

@@ -32,6 +32,7 @@ from hushkit_codegen.ir import (
 from hushkit_models.acoustics.paths import PathSet, load_paths
 
 ROOT = Path(__file__).resolve().parents[2]
+FXNLMS_FILE = Path(__file__).parent / "specs" / "fxnlms-m7.toml"
 
 
 def stored(name: str) -> HeadsetIr:
@@ -189,8 +190,8 @@ def test_given_sections_and_no_filter_are_taken_as_they_are() -> None:
 
 
 def test_parameters_become_the_integers_they_should() -> None:
-    spec = load_spec("flagship-m7")
-    ir = stored("flagship-m7")
+    spec = small(load_spec(FXNLMS_FILE))
+    ir = design_headset(spec)
     assert isinstance(spec.adaptive, FxNlms)
     assert isinstance(ir.adaptive, FxNlmsIr)
 
@@ -219,10 +220,11 @@ def test_secondary_model_holds_the_latency_and_the_path() -> None:
 def test_warped_controller_models_the_path_on_its_chain() -> None:
     spec = small(load_spec("flagship-m7"))
 
-    ir = design_headset(spec, algorithm="warped_ls")
+    ir = design_headset(spec)
 
     assert isinstance(ir.adaptive, WarpedLsIr)
-    settings = WarpedLs()
+    settings = spec.adaptive
+    assert isinstance(settings, WarpedLs)
     omega = 2 * np.pi * np.array([60.0, 200.0, 1000.0]) / 48_000
     delay = np.exp(-1j * omega)
     section = (delay - settings.warping) / (1 - settings.warping * delay)

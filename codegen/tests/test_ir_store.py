@@ -6,16 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hushkit.spec import shipped_specs
+from hushkit.spec import load_spec, shipped_specs
+from hushkit_codegen.design import design_headset
 from hushkit_codegen.errors import IrError
 from hushkit_codegen.ir import digest_ir, dump_ir, load_ir, parse_ir, save_ir
 
 ROOT = Path(__file__).resolve().parents[2]
-STORED = ROOT / "firmware" / "generated" / "flagship-m7" / "design.json"
 
 
-def changed(change: Callable[[dict[str, Any]], object]) -> str:
-    data = json.loads(STORED.read_text(encoding="utf-8"))
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An FxNLMS headset's design as a file."""
+    path = tmp_path_factory.mktemp("fxnlms") / "design.json"
+    save_ir(design_headset(load_spec(Path(__file__).parent / "specs" / "fxnlms-m7.toml")), path)
+    return path
+
+
+def changed(stored: Path, change: Callable[[dict[str, Any]], object]) -> str:
+    data = json.loads(stored.read_text(encoding="utf-8"))
     change(data)
     return json.dumps(data)
 
@@ -27,18 +35,18 @@ def test_stored_design_is_canonical(name: str) -> None:
     assert dump_ir(load_ir(path)) == path.read_text(encoding="utf-8")
 
 
-def test_saved_design_is_read_again(tmp_path: Path) -> None:
-    ir = load_ir(STORED)
+def test_saved_design_is_read_again(stored: Path, tmp_path: Path) -> None:
+    ir = load_ir(stored)
 
     save_ir(ir, tmp_path / "deep" / "design.json")
 
     assert load_ir(tmp_path / "deep" / "design.json") == ir
 
 
-def test_digest_ignores_what_the_firmware_does_not_read() -> None:
-    ir = load_ir(STORED)
-    other_words = parse_ir(changed(lambda d: d["quality"][0].update(warning="x")), "x")
-    other_step = parse_ir(changed(lambda d: d["adaptive"].update(step_q31=1)), "x")
+def test_digest_ignores_what_the_firmware_does_not_read(stored: Path) -> None:
+    ir = load_ir(stored)
+    other_words = parse_ir(changed(stored, lambda d: d["quality"][0].update(warning="x")), "x")
+    other_step = parse_ir(changed(stored, lambda d: d["adaptive"].update(step_q31=1)), "x")
 
     assert digest_ir(other_words) == digest_ir(ir)
     assert digest_ir(other_step) != digest_ir(ir)
@@ -64,9 +72,11 @@ def test_digest_ignores_what_the_firmware_does_not_read() -> None:
         (lambda d: d["quality"][0].pop("name"), r"quality\[0\].name: found nothing"),
     ],
 )
-def test_fault_in_a_stored_design_is_one_clear_error(change: Callable[[dict[str, Any]], object], words: str) -> None:
+def test_fault_in_a_stored_design_is_one_clear_error(
+    change: Callable[[dict[str, Any]], object], words: str, stored: Path
+) -> None:
     with pytest.raises(IrError, match=f"^file: {words}") as caught:
-        parse_ir(changed(change), "file")
+        parse_ir(changed(stored, change), "file")
 
     assert "hushkit design" in str(caught.value)
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hushkit.errors import InputError
 from hushkit.sources import require_sources
-from hushkit.spec import shipped_specs
+from hushkit.spec import load_spec, shipped_specs
+from hushkit_codegen.design import design_headset
 from hushkit_codegen.host_kernels import HostKernels
 from hushkit_codegen.ir import BiquadIr, FirIr, FxNlmsIr, HeadsetIr, SilentIr, load_ir
 from hushkit_models.twin import BiquadTwin, FirQ15Twin, FirQ31Twin, gradient_q31
@@ -35,6 +36,11 @@ def shipped(name: str) -> HeadsetIr:
     return load_ir(ROOT / "firmware" / "generated" / name / "design.json")
 
 
+@pytest.fixture(scope="module")
+def fxnlms() -> HeadsetIr:
+    return design_headset(load_spec(Path(__file__).parent / "specs" / "fxnlms-m7.toml"))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def sources() -> None:
     try:
@@ -52,6 +58,13 @@ def kernels(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     name, source = request.param
     ir = shipped(name)
     return ir, HostKernels(ir, tmp_path_factory.mktemp(name), kernels=source)
+
+
+@pytest.fixture(scope="module", params=["generated", "cmsis"])
+def fxnlms_kernels(
+    request: pytest.FixtureRequest, fxnlms: HeadsetIr, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[HeadsetIr, HostKernels]:
+    return fxnlms, HostKernels(fxnlms, tmp_path_factory.mktemp("fxnlms"), kernels=request.param)
 
 
 def biquad_twin(design: object) -> BiquadTwin:
@@ -76,10 +89,9 @@ def test_fixed_filter_equals_its_twin(kernels: tuple[HeadsetIr, HostKernels], na
         np.testing.assert_array_equal(run(ear, x), twin.run(x), err_msg=label)
 
 
-def test_control_filter_equals_its_twin_with_changing_weights(kernels: tuple[HeadsetIr, HostKernels]) -> None:
-    ir, library = kernels
-    if not isinstance(ir.adaptive, FxNlmsIr):
-        pytest.skip(f"{ir.spec_name}: no FxNLMS")
+def test_control_filter_equals_its_twin_with_changing_weights(fxnlms_kernels: tuple[HeadsetIr, HostKernels]) -> None:
+    ir, library = fxnlms_kernels
+    assert isinstance(ir.adaptive, FxNlmsIr)
     rng = np.random.default_rng(seed=2)
     taps = len(ir.adaptive.prior.taps)
     twin = fir_twin(ir.adaptive.prior)
@@ -100,10 +112,8 @@ def test_secondary_model_equals_its_twin_per_stream(kernels: tuple[HeadsetIr, Ho
         np.testing.assert_array_equal(library.secondary(0, stream, x), twin.run(x), err_msg=label)
 
 
-def test_gradient_equals_its_twin(kernels: tuple[HeadsetIr, HostKernels]) -> None:
-    ir, library = kernels
-    if not isinstance(ir.adaptive, FxNlmsIr):
-        pytest.skip(f"{ir.spec_name}: no FxNLMS")
+def test_gradient_equals_its_twin(fxnlms_kernels: tuple[HeadsetIr, HostKernels]) -> None:
+    ir, library = fxnlms_kernels
     n_taps = 64
     for label, xf in signals(n_taps + ir.update_block - 1).items():
         e = (signals(ir.update_block)[label] >> 6).astype(np.int32)

@@ -7,12 +7,13 @@ import pytest
 from hushkit.spec import SPEC_DIRECTORY, Fault, FxNlms, SpecError, check_spec, load_spec, parse_spec, shipped_specs
 from hushkit.spec_cost import estimate
 
-FLAGSHIP = (SPEC_DIRECTORY / "flagship-m7.toml").read_text(encoding="utf-8")
+FXNLMS_FILE = Path(__file__).parent / "specs" / "fxnlms-m7.toml"
+FXNLMS = FXNLMS_FILE.read_text(encoding="utf-8")
 
 
 def faults_of(*changes: tuple[str, str]) -> tuple[Fault, ...]:
-    """Faults of the flagship with some of its text replaced; each text must be there."""
-    text = FLAGSHIP
+    """Faults of the FxNLMS headset with some of its text replaced; each text must be there."""
+    text = FXNLMS
     for old, new in changes:
         assert old in text
         text = text.replace(old, new, 1)
@@ -57,7 +58,7 @@ def test_shipped_spec_stays_within_100_us_and_its_load(name: str) -> None:
         ('["reference", "error"]', '["reference"]', "audio.microphones", "fxnlms needs an error microphone"),
         ('["reference", "error"]', '["error"]', "audio.microphones", "no reference microphone"),
         ("schema = 1", "schema = 2", "schema", "this Hushkit reads schema 1"),
-        ('name = "flagship-m7"', 'name = "Flag Ship"', "name", "cannot be used"),
+        ('name = "fxnlms-m7"', 'name = "Flag Ship"', "name", "cannot be used"),
         ("update_block = 32", "update_block = 24", "adaptive.update_block", "24 is not one of 8, 16, 32, 64"),
         ("step = 0.0003", "step = 0.01", "adaptive.step", "use at most 0.0078125"),
         ("ram_bytes = 131_072", "ram_bytes = 16_384", "budgets.ram_bytes", "cannot hold the state"),
@@ -76,7 +77,7 @@ def test_fault_is_listed_with_place_and_advice(old: str, new: str, place: str, w
 
 
 def test_fault_names_the_line_it_is_on() -> None:
-    line = FLAGSHIP.splitlines().index("block = 1") + 1
+    line = FXNLMS.splitlines().index("block = 1") + 1
 
     (fault,) = faults_of(("block = 1", "block = 3"))
 
@@ -102,7 +103,7 @@ def test_taps_that_cannot_fit_say_the_estimate_and_the_most_that_fits() -> None:
 
 
 def test_largest_taps_fit_and_the_next_size_does_not() -> None:
-    spec = load_spec("flagship-m7")
+    spec = load_spec(FXNLMS_FILE)
     assert isinstance(spec.adaptive, FxNlms)
     largest = estimate(spec).largest_taps
 
@@ -126,7 +127,7 @@ def test_largest_taps_fit_and_the_next_size_does_not() -> None:
     ],
 )
 def test_faulty_section_is_named(row: str, words: str) -> None:
-    part = FLAGSHIP[FLAGSHIP.index('kind = "fit"') : FLAGSHIP.index("sections = 8") + len("sections = 8")]
+    part = FXNLMS[FXNLMS.index('kind = "fit"') : FXNLMS.index("sections = 8") + len("sections = 8")]
 
     (fault,) = faults_of((part, f'kind = "sos"\nrows = [{row}]'))
 
@@ -138,7 +139,7 @@ def test_classifier_and_categories_are_read() -> None:
     tables = '[classifier]\nmodel = "scene57"\n[categories.aircraft_cruise]\nstep = 0.01\n'
     tables += '[categories.emergency]\nmode = "transparency"\n'
 
-    spec, faults = parse_spec(FLAGSHIP + tables, "with tables")
+    spec, faults = parse_spec(FXNLMS + tables, "with tables")
 
     assert faults == ()
     assert spec is not None
@@ -160,16 +161,16 @@ def test_classifier_and_categories_are_read() -> None:
     ],
 )
 def test_faulty_classifier_and_categories_are_listed(tables: str, words: str) -> None:
-    faults = parse_spec(FLAGSHIP + tables, "with tables")[1]
+    faults = parse_spec(FXNLMS + tables, "with tables")[1]
 
     assert any(words in str(fault) for fault in faults), [str(fault) for fault in faults]
 
 
 def test_spec_without_adaptive_filter_needs_no_settings() -> None:
-    start = FLAGSHIP.index("[adaptive]")
-    end = FLAGSHIP.index("[modes]")
+    start = FXNLMS.index("[adaptive]")
+    end = FXNLMS.index("[modes]")
 
-    spec, faults = parse_spec(FLAGSHIP[:start] + '[adaptive]\nalgorithm = "none"\n' + FLAGSHIP[end:], "none")
+    spec, faults = parse_spec(FXNLMS[:start] + '[adaptive]\nalgorithm = "none"\n' + FXNLMS[end:], "none")
 
     assert faults == ()
     assert spec is not None
@@ -178,7 +179,7 @@ def test_spec_without_adaptive_filter_needs_no_settings() -> None:
 
 def test_load_reports_the_first_fault_and_how_many_more(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
-    file.write_text(FLAGSHIP.replace("block = 1", "block = 2").replace("ears = 2", "ears = 5"), encoding="utf-8")
+    file.write_text(FXNLMS.replace("block = 1", "block = 2").replace("ears = 2", "ears = 5"), encoding="utf-8")
 
     with pytest.raises(SpecError, match=r"audio\.block \(line \d+\).*and 1 more: hushkit spec check") as caught:
         load_spec(file)
