@@ -8,12 +8,13 @@ together in hushkit.spec_checks, the cost model in hushkit.spec_cost.
 import tomllib
 from pathlib import Path
 
+from hushkit_models.classifier.taxonomy import CATEGORIES
+
 from hushkit.errors import InputError
 from hushkit.spec_checks import check_together
 from hushkit.spec_model import (
     ALGORITHMS,
     BLOCKS,
-    CATEGORIES,
     CORES,
     MODES,
     Acoustics,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from hushkit.spec_cost import Estimate, estimate
-from hushkit.spec_model import Filter, FxNlms, HeadsetSpec, NoAdaptive
+from hushkit.spec_model import Category, Filter, FxNlms, HeadsetSpec, NoAdaptive
 from hushkit.spec_reader import Fault
 
 
@@ -87,14 +87,27 @@ def _step(adaptive: FxNlms) -> _Found:
 
 def _categories(spec: HeadsetSpec) -> _Found:
     for category in spec.categories:
+        yield from _category_keys(spec, category)
         if category.taps is not None and category.taps > spec.adaptive.taps:
             found = f"{category.taps} taps, longer than adaptive.taps = {spec.adaptive.taps}"
             yield f"categories.{category.name}.taps", found, "shorten it, or lengthen adaptive.taps"
         if category.mode == "transparency" and spec.transparency.kind == "none":
             found = "transparency is off in this spec"
             yield f"categories.{category.name}.mode", found, "choose another mode, or design filters.transparency"
-    if spec.categories and spec.classifier is None:
-        yield "categories", "no classifier would ever choose a category", "add [classifier], or remove [categories]"
+
+
+# What a controller can change while it runs. A warped filter's length cannot: its covariance would begin anew.
+_CHANGEABLE = {"fxnlms": ("taps", "step", "leak"), "warped_ls": ("memory_s", "ridge", "start_ridge")}
+_CONTROLLER_KEYS = ("taps", "step", "leak", "memory_s", "ridge", "start_ridge")
+
+
+def _category_keys(spec: HeadsetSpec, category: Category) -> _Found:
+    algorithm = spec.adaptive.algorithm
+    changeable = _CHANGEABLE.get(algorithm, ())
+    for key in _CONTROLLER_KEYS:
+        if getattr(category, key) is not None and key not in changeable:
+            advice = f"{algorithm} can change {', '.join(changeable) or 'nothing'}, and mode and intensity: remove it"
+            yield f"categories.{category.name}.{key}", f"{algorithm} cannot change {key} while it runs", advice
 
 
 def _limits(spec: HeadsetSpec) -> _Found:

@@ -15,20 +15,6 @@ ALGORITHMS = ("fxnlms", "warped_ls", "none")
 MAX_SECTIONS = 12
 MAX_TAPS = 1024
 
-# The noise classifier's categories.
-# fmt: off
-CATEGORIES = (
-    "white_noise", "pink_noise", "brown_noise", "blue_noise", "highway", "urban_traffic", "aircraft_takeoff",
-    "aircraft_cruise", "aircraft_landing", "train", "subway", "motorcycle", "bicycle", "ev", "office_quiet",
-    "office_busy", "office_hvac", "construction_drilling", "construction_hammering", "construction_sawing",
-    "cafe_quiet", "cafe_busy", "restaurant", "mall", "airport", "train_station", "factory_general",
-    "factory_machinery", "factory_assembly", "warehouse", "server_room", "generator", "wind_light", "wind_strong",
-    "rain_light", "rain_heavy", "thunder", "ocean", "waterfall", "forest", "hvac", "refrigerator", "dishwasher",
-    "washing_machine", "vacuum", "air_purifier", "computer_fan", "crowd_applause", "crowd_cheering", "crowd_talking",
-    "baby_crying", "dog_barking", "music_bass", "music_treble", "silence", "mixed_noise", "emergency",
-)
-# fmt: on
-
 
 @dataclass(frozen=True, slots=True)
 class Core:
@@ -191,13 +177,26 @@ class Classifier:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """What one noise category changes; None keeps the spec's own value."""
+    """What one noise category changes; None keeps the spec's own value.
+
+    Attributes:
+        name: Of the category.
+        taps: Weights that adapt, of the control filter's `adaptive.taps` (fxnlms).
+        step, leak: As `adaptive` (fxnlms).
+        memory_s, ridge, start_ridge: As `adaptive` (warped_ls).
+        mode: In place of ``anc``.
+        intensity: Share of the operator's intensity, 0..1.
+    """
 
     name: str
     taps: int | None = None
     step: float | None = None
     leak: float | None = None
+    memory_s: float | None = None
+    ridge: float | None = None
+    start_ridge: float | None = None
     mode: str | None = None
+    intensity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,13 @@
 """The tables of a headset spec: which keys each has, their ranges and defaults."""
 
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+
+from hushkit_models.classifier.taxonomy import CATEGORIES, SUPERCLASS_OF, SUPERCLASSES
+
 from hushkit.spec_model import (
     ALGORITHMS,
     BLOCKS,
-    CATEGORIES,
     CORES,
     MAX_SECTIONS,
     MAX_TAPS,
@@ -245,24 +249,43 @@ def _read_categories(root: Reader) -> tuple[Category, ...]:
     table = root.table("categories", required=False, purpose="")
     if table is None:
         return ()
-    categories = []
+    found: dict[str, Category] = {}
     for name in table.keys:
-        if name not in CATEGORIES:
-            table.choice_name(name, CATEGORIES)
+        if name not in SUPERCLASSES and name not in CATEGORIES:
+            table.choice_name(name, (*SUPERCLASSES, *CATEGORIES))
             continue
-        part = table.table(name, required=True, purpose="taps, step, leak, mode")
+        part = table.table(name, required=True, purpose="taps, step, leak, memory_s, ridge, mode, intensity")
         if part is not None:
-            categories.append(_read_category(name, part))
-    return tuple(categories)
+            found[name] = _read_category(name, part)
+    return tuple(merged for category in CATEGORIES if (merged := _merged(category, found)) is not None)
+
+
+def _merged(category: str, found: Mapping[str, Category]) -> Category | None:
+    """What a category's own table says, and its superclass's where that is silent."""
+    tables = [found[name] for name in (SUPERCLASS_OF[category], category) if name in found]
+    if not tables:
+        return None
+    merged = Category(category)
+    for table in tables:
+        given = {key: value for key, value in asdict(table).items() if value is not None}
+        merged = replace(merged, **{**given, "name": category})
+    return merged
 
 
 def _read_category(name: str, table: Reader) -> Category:
+    def number(key: str, low: float, high: float, unit: str = "") -> float | None:
+        return table.number(key, low, high, unit=unit) if table.has(key) else None
+
     category = Category(
         name,
-        taps=table.integer("taps", 8, MAX_TAPS) if table.has("taps") else None,
-        step=table.number("step", 1e-6, 1.0) if table.has("step") else None,
-        leak=table.number("leak", 0.0, 0.01) if table.has("leak") else None,
+        taps=table.multiple("taps", 32, 32, MAX_TAPS) if table.has("taps") else None,
+        step=number("step", 1e-6, 1.0),
+        leak=number("leak", 0.0, 0.01),
+        memory_s=number("memory_s", 0.01, 60.0, "s"),
+        ridge=number("ridge", 1e-8, 1.0),
+        start_ridge=number("start_ridge", 0.0, 100.0),
         mode=table.choice("mode", MODES) if table.has("mode") else None,
+        intensity=number("intensity", 0.0, 1.0),
     )
     table.finish()
     return category

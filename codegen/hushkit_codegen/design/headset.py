@@ -8,6 +8,7 @@ from hushkit.spec import ALGORITHMS, MODES, FxNlms, HeadsetSpec, NoAdaptive, War
 from hushkit_models.acoustics import AcousticsError
 from hushkit_models.acoustics.paths import PathSet, load_paths
 
+from hushkit_codegen.design.categories import design_categories
 from hushkit_codegen.design.fixed import design_feedforward, design_transparency
 from hushkit_codegen.design.quantize import quantize_fir, to_q31
 from hushkit_codegen.design.spectra import DesignScene, design_scene
@@ -88,6 +89,7 @@ def design_headset(
         ramp_samples=max(1, _samples(spec, spec.modes.ramp_ms)),
         watch_samples=max(spec.audio.block, _samples(spec, spec.watch.window_ms)),
         watch_ratio_q16=round(10 ** (spec.watch.ratio_db / 10) * 65536),
+        categories=design_categories(spec),
         quality=tuple(item for item in (first, second, third, fourth) if item is not None),
     )
 

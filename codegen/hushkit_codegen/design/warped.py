@@ -6,11 +6,10 @@ import numpy as np
 from hushkit.spec import WarpedLs
 from numpy.typing import NDArray
 
+from hushkit_codegen.design.categories import PPB, forget_ppb
 from hushkit_codegen.design.quantize import to_q31
 from hushkit_codegen.errors import DesignError
 from hushkit_codegen.ir import FilterQuality, WarpedIr, WarpedLsIr
-
-_PPB = 10**9
 
 # The fit's frequencies and weight: equal per octave up to 2 kHz, falling above. A headset's noise lies low, and with a
 # falling weight the low end, where all the cancellation is, is fitted 20 dB better by the same weights. Cancelled noise
@@ -59,10 +58,10 @@ def design_warped_ls(
         prior=WarpedIr((0,) * settings.taps, 0),
         equation_jobs=1,
         solve_jobs=jobs,
-        forget_ppb=round(math.exp(-settings.update_block / rate_hz / settings.memory_s) * _PPB),
-        ridge_ppb=max(1, round(settings.ridge * _PPB)),
-        start_ridge_ppb=round(settings.start_ridge * _PPB),
-        start_fade_ppb=round(math.exp(-interval_s * 1000 / settings.start_ms) * _PPB),
+        forget_ppb=forget_ppb(settings.memory_s, settings.update_block / rate_hz),
+        ridge_ppb=max(1, round(settings.ridge * PPB)),
+        start_ridge_ppb=round(settings.start_ridge * PPB),
+        start_fade_ppb=round(math.exp(-interval_s * 1000 / settings.start_ms) * PPB),
     )
     return design, FilterQuality("warped secondary", round(error_db * 1000), 0, 0)
 

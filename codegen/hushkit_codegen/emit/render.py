@@ -1,9 +1,8 @@
 """Integer design to C text. Pure: no clock, path, user or tool version reaches the text."""
 
-from dataclasses import dataclass
-
 import jinja2
 
+from hushkit_codegen.emit.tables import Table, category_tables, float_literal, weights_table
 from hushkit_codegen.ir import (
     BiquadIr,
     FilterIr,
@@ -24,20 +23,11 @@ from hushkit_codegen.kernels.headset import (
     warped_part,
 )
 
-DESIGN_ABI = 2
+DESIGN_ABI = 3
 KERNELS_ABI = 3
 _MODES = ("HK_DESIGN_MODE_OFF", "HK_DESIGN_MODE_ANC", "HK_DESIGN_MODE_TRANSPARENCY")
 _ALGORITHMS = {"none": "HK_ALGORITHM_NONE", "fxnlms": "HK_ALGORITHM_FXNLMS", "warped_ls": "HK_ALGORITHM_WARPED_LS"}
 _TITLES = {"feedforward": "Fixed filter", "transparency": "Hear-through filter"}
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One constant array of C: its comment, its declaration without the initializer, and the initializer's lines."""
-
-    comment: str
-    declaration: str
-    lines: tuple[str, ...]
 
 
 def emit_headset(ir: HeadsetIr, *, kernels: str = "generated") -> dict[str, str]:
@@ -141,22 +131,11 @@ def _tables(ir: HeadsetIr) -> list[Table]:
     if isinstance(ir.secondary, FirIr):
         title = "Path from output sample to error sample"
         tables.append(_fir_table(title, "hk_design_secondary_taps[HK_CONFIG_SECONDARY_TAPS]", ir.secondary))
-    if isinstance(ir.adaptive, FxNlmsIr):
-        title = "Start weights of the control filter"
-        tables.append(_fir_table(title, "hk_design_control_prior[HK_CONFIG_CONTROL_TAPS]", ir.adaptive.prior))
     if isinstance(ir.adaptive, WarpedLsIr):
-        model, prior = ir.adaptive.secondary, ir.adaptive.prior
-        title = "The same path on the all-pass chain"
-        tables.append(_warped_table(title, "hk_design_warped_secondary[HK_CONFIG_WARPED_SECONDARY_TAPS]", model))
-        title = "Start weights on the chain"
-        tables.append(_warped_table(title, "hk_design_warped_prior[HK_CONFIG_WARPED_TAPS]", prior))
-    return tables
-
-
-def _warped_table(title: str, name: str, design: WarpedIr) -> Table:
-    values = [f"{value:11d}," for value in design.taps]
-    rows = tuple(" ".join(values[at : at + 8]) for at in range(0, len(values), 8))
-    return Table(f"{title}: first section first, each worth 2^{design.exponent - 31}.", f"const int32_t {name}", rows)
+        title = "The same path on the all-pass chain: first section first"
+        name = "hk_design_warped_secondary[HK_CONFIG_WARPED_SECONDARY_TAPS]"
+        tables.append(weights_table(title, name, ir.adaptive.secondary))
+    return [*tables, *category_tables(ir)]
 
 
 def _fir_table(title: str, name: str, design: FirIr) -> Table:
@@ -168,7 +147,6 @@ def _fir_table(title: str, name: str, design: FirIr) -> Table:
 
 
 def _fields(ir: HeadsetIr) -> list[str]:
-    prior = None
     fields = [
         ".abi = HK_DESIGN_ABI,",
         ".spec_name = HK_CONFIG_SPEC_NAME,",
@@ -190,13 +168,9 @@ def _fields(ir: HeadsetIr) -> list[str]:
     if isinstance(ir.secondary, FirIr):
         fields.append(f".secondary = {_fir_field('hk_design_secondary_taps', ir.secondary)},")
     if isinstance(ir.adaptive, FxNlmsIr):
-        prior = ir.adaptive.prior
         fields += [
             ".fxnlms =",
             "    {",
-            f"        .prior = {_fir_field('hk_design_control_prior', prior)},",
-            f"        .step_q31 = {ir.adaptive.step_q31},",
-            f"        .leak_q31 = {ir.adaptive.leak_q31},",
             f"        .regularisation_q48 = {ir.adaptive.regularisation_q48}ULL,",
             f"        .weight_sum_limit = {ir.adaptive.weight_sum_limit}ULL,",
             "    },",
@@ -204,6 +178,9 @@ def _fields(ir: HeadsetIr) -> list[str]:
     if isinstance(ir.adaptive, WarpedLsIr):
         fields += _warped_fields(ir.adaptive)
     fields += [
+        ".settings = hk_design_settings,",
+        ".settings_of_category = hk_design_settings_of_category,",
+        f".n_settings = {len(ir.categories.settings) + 1},",
         f".dc_block_pole_q31 = {ir.dc_block_pole_q31},",
         f".limiter_threshold_q31 = {ir.limiter_threshold_q31},",
         f".limiter_release_q31 = {ir.limiter_release_q31},",
@@ -220,19 +197,11 @@ def _warped_fields(design: WarpedLsIr) -> list[str]:
         "    {",
         f"        .one_minus_lambda_q32 = {design.one_minus_lambda_q32},",
         f"        .secondary = {_warped_field('hk_design_warped_secondary', design.secondary)},",
-        f"        .prior = {_warped_field('hk_design_warped_prior', design.prior)},",
         f"        .equation_jobs = {design.equation_jobs},",
         f"        .solve_jobs = {design.solve_jobs},",
-        f"        .forget = {_ppb(design.forget_ppb)},",
-        f"        .ridge = {_ppb(design.ridge_ppb)},",
-        f"        .start_ridge = {_ppb(design.start_ridge_ppb)},",
-        f"        .start_fade = {_ppb(design.start_fade_ppb)},",
+        f"        .start_fade = {float_literal(design.start_fade_ppb)},",
         "    },",
     ]
-
-
-def _ppb(value: int) -> str:
-    return f"{value // 10**9}.{value % 10**9:09d}F"
 
 
 def _warped_field(array: str, design: WarpedIr) -> str:

@@ -3,6 +3,8 @@
 from hushkit_codegen.ir.model import (
     AdaptiveIr,
     BiquadIr,
+    CategoriesIr,
+    CategorySettingsIr,
     FilterIr,
     FilterQuality,
     FirIr,
@@ -20,6 +22,8 @@ __all__ = [
     "IR_FILE",
     "AdaptiveIr",
     "BiquadIr",
+    "CategoriesIr",
+    "CategorySettingsIr",
     "FilterIr",
     "FilterQuality",
     "FirIr",

@@ -7,7 +7,8 @@ Q1.15, levels in thousandths of a decibel (mdb), powers in units of 2^-48 of ful
 from dataclasses import dataclass
 from typing import Literal
 
-IR_SCHEMA = 1
+IR_SCHEMA = 2
+N_CATEGORIES = 57
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class FxNlmsIr:
 
 @dataclass(frozen=True, slots=True)
 class WarpedIr:
-    """Weights on an all-pass chain: taps[0] on its input, each worth taps[i] * 2^(exponent - 31)."""
+    """Weights in the firmware's order, each worth taps[i] * 2^(exponent - 31). On an all-pass chain taps[0] is on its
+    input."""
 
     taps: tuple[int, ...]
     exponent: int
@@ -116,6 +118,46 @@ class WarpedLsIr:
 
 
 AdaptiveIr = NoAdaptiveIr | FxNlmsIr | WarpedLsIr
+
+
+@dataclass(frozen=True, slots=True)
+class CategorySettingsIr:
+    """What one noise category, or several alike, set (hk_category_settings_t). Unused by the algorithm: 0.
+
+    Attributes:
+        mode: In place of ANC: 0 off, 1 ANC, 2 transparency.
+        intensity: Per mille, times the operator's.
+        prior: 0: the algorithm's own prior; else one of CategoriesIr.priors, counted from 1.
+        taps: Weights that adapt (fxnlms).
+        step_q31, leak_q31: As FxNlmsIr.
+        forget_ppb, ridge_ppb, start_ridge_ppb: As WarpedLsIr.
+    """
+
+    mode: int
+    intensity: int
+    prior: int
+    taps: int
+    step_q31: int
+    leak_q31: int
+    forget_ppb: int
+    ridge_ppb: int
+    start_ridge_ppb: int
+
+
+@dataclass(frozen=True, slots=True)
+class CategoriesIr:
+    """Settings by noise category.
+
+    Attributes:
+        settings: Different rows beside the algorithm's own.
+        row_of: Per category, in the classifier's order: 0 for the algorithm's own row, else one of `settings`, counted
+            from 1.
+        priors: Start weights that rows name.
+    """
+
+    settings: tuple[CategorySettingsIr, ...] = ()
+    row_of: tuple[int, ...] = (0,) * N_CATEGORIES
+    priors: tuple[WarpedIr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,4 +207,5 @@ class HeadsetIr:
     watch_samples: int
     watch_ratio_q16: int
     quality: tuple[FilterQuality, ...]
+    categories: CategoriesIr = CategoriesIr()
     schema: int = IR_SCHEMA

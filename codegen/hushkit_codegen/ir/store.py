@@ -10,8 +10,11 @@ from typing import Any, cast
 from hushkit_codegen.errors import IrError
 from hushkit_codegen.ir.model import (
     IR_SCHEMA,
+    N_CATEGORIES,
     AdaptiveIr,
     BiquadIr,
+    CategoriesIr,
+    CategorySettingsIr,
     FilterIr,
     FilterQuality,
     FirIr,
@@ -110,6 +113,7 @@ def _read(root: "_Table") -> HeadsetIr:
         watch_samples=root.integer("watch_samples", (1, _UNSIGNED[1])),
         watch_ratio_q16=root.integer("watch_ratio_q16", (1, _Q31[1])),
         quality=tuple(_read_quality(part) for part in root.tables("quality")),
+        categories=_read_categories(root.table("categories")),
         schema=root.integer("schema", (IR_SCHEMA, IR_SCHEMA)),
     )
     root.finish()
@@ -201,6 +205,45 @@ def _read_warped(table: "_Table") -> WarpedIr:
     design = WarpedIr(taps, table.integer("exponent", (0, 15)))
     table.finish()
     return design
+
+
+def _read_categories(table: "_Table") -> CategoriesIr:
+    rows = tuple(_read_settings(part) for part in table.tables("settings"))
+    priors = tuple(_read_prior(part) for part in table.tables("priors"))
+    row_of = table.integers("row_of", (0, len(rows)))
+    if len(row_of) != N_CATEGORIES:
+        raise table.error("row_of", f"{len(row_of)} rows", f"{N_CATEGORIES}, one per category")
+    if any(row.prior > len(priors) for row in rows):
+        raise table.error("settings", "a prior that is not there", f"0 to {len(priors)}")
+    table.finish()
+    return CategoriesIr(rows, row_of, priors)
+
+
+def _read_settings(table: "_Table") -> CategorySettingsIr:
+    settings = CategorySettingsIr(
+        mode=table.integer("mode", (0, 2)),
+        intensity=table.integer("intensity", (0, 1000)),
+        prior=table.integer("prior", (0, 255)),
+        taps=table.integer("taps", (0, 1024)),
+        step_q31=table.integer("step_q31", _POSITIVE_Q31),
+        leak_q31=table.integer("leak_q31", _POSITIVE_Q31),
+        forget_ppb=table.integer("forget_ppb", (0, 10**9 - 1)),
+        ridge_ppb=table.integer("ridge_ppb", (0, 10**9)),
+        start_ridge_ppb=table.integer("start_ridge_ppb", (0, 100 * 10**9)),
+    )
+    table.finish()
+    return settings
+
+
+def _read_prior(table: "_Table") -> WarpedIr:
+    taps = table.integers("taps", _Q31)
+    if not 4 <= len(taps) <= 1024 or len(taps) % 4:
+        raise table.error("taps", f"{len(taps)} taps", "4 to 1024, a multiple of 4")
+    if sum(abs(tap) for tap in taps) > 1 << 31:
+        raise table.error("taps", "an absolute sum above 2^31", "taps scaled so that no dot product overflows")
+    prior = WarpedIr(taps, table.integer("exponent", (0, 15)))
+    table.finish()
+    return prior
 
 
 def _read_secondary(table: "_Table") -> FirIr | SilentIr:

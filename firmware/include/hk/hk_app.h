@@ -12,6 +12,7 @@
 #define HK_APP_H
 
 #include "hk/hk_audio_page.h" /* HK_AUDIO_PAGE_MAX_EARS */
+#include "hk/hk_design.h"     /* hk_category_settings_t */
 #include "hk/hk_status.h"     /* hk_status_t, HK_MUST_CHECK */
 #include <stdbool.h>          /* bool */
 #include <stdint.h>           /* int32_t, uint32_t */
@@ -90,9 +91,13 @@ bool hk_app_exchange(void);
 /** Thread: one bounded slice of background work. @return true when more waits. */
 bool hk_app_background(void);
 
-/** Thread: set the whole configuration; it acts as one at the next audio block.
+/** Thread: set the whole configuration; it acts as one at the next audio block. A noise category may make transparency
+ *  of ANC, or lower its intensity: the statistics tell what acts.
  *  @return HK_OK, HK_ERR_RANGE (nothing changed), HK_ERR_ARG. */
 HK_MUST_CHECK hk_status_t hk_app_configure(const hk_configuration_t *configuration);
+
+/** Thread: what a noise category makes of the configuration; hk_category.h calls it. */
+void hk_app_set_category(const hk_category_settings_t *settings);
 
 /** Thread: the configuration last set. */
 void hk_app_configuration(hk_configuration_t *configuration);

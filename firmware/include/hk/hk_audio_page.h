@@ -38,7 +38,8 @@ typedef struct {
     uint32_t stop;     /* host: 1 asks the firmware to park after this block */
     uint32_t ready;    /* firmware: 1 when the audio loop has started, 2 when parked after stop */
     uint32_t build_id; /* firmware: first four bytes of hk_build_id */
-    uint32_t reserved[7];
+    uint32_t category; /* host: 1 + the noise category a bench makes act; 0: none, the spec's own settings */
+    uint32_t reserved[6];
     int32_t in[HK_AUDIO_PAGE_MAX_EARS][HK_AUDIO_IN_COUNT][HK_AUDIO_PAGE_MAX_BLOCK];
     int32_t out[HK_AUDIO_PAGE_MAX_EARS][HK_AUDIO_PAGE_MAX_BLOCK];
 } hk_audio_page_t;

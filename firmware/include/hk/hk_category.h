@@ -17,7 +17,8 @@
 #define HK_CATEGORY_COUNT   57U  /* in the order of the classifier's outputs */
 #define HK_CATEGORY_UNKNOWN 255U /* the spec's own settings */
 
-/** Make a category's settings act. @return HK_OK, or HK_ERR_RANGE when there is no such category (nothing changed). */
+/** Make a category's settings act. @return HK_OK; HK_ERR_RANGE: no such category; HK_ERR_ABI: the
+ *  design's table is broken. Nothing changes on an error. */
 HK_MUST_CHECK hk_status_t hk_category_settings_apply(uint8_t category);
 
 /** The category last applied; HK_CATEGORY_UNKNOWN after start. */

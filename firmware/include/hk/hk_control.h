@@ -58,6 +58,10 @@ typedef struct {
     /** Thread, audio stopped. Bind the design, clear all state, weights = prior. */
     hk_status_t (*init)(const hk_design_t *design);
 
+    /** Thread, between two jobs: what acts from the next job on, and the prior of restarts. Weights move on from where
+     *  they are. Called once before audio starts. Null: the controller has nothing to set. */
+    void (*configure)(const hk_category_settings_t *settings);
+
     /** Audio interrupt: full-gain anti-noise of HK_CONFIG_BLOCK samples. Integer only, bounded. */
     void (*filter)(uint32_t ear, const int32_t *x, int32_t *y);
 

@@ -24,7 +24,7 @@
 
 #include <stdint.h> /* int32_t, uint8_t */
 
-#define HK_DESIGN_ABI 2
+#define HK_DESIGN_ABI 3
 
 /** Modes, in the order of the wire and the shadow. */
 enum { HK_DESIGN_MODE_OFF = 0, HK_DESIGN_MODE_ANC = 1, HK_DESIGN_MODE_TRANSPARENCY = 2 };
@@ -50,12 +50,10 @@ typedef struct {
     uint8_t exponent; /* 0..15 */
 } hk_fir_design_t;
 
-/** Filtered-x NLMS, once per update block: w -= step / (regularisation + sum xf^2) * sum_block(e * xf) + leak * w.
- *  The update computed from update block k acts from the first sample of update block k + 2. */
+/** Filtered-x NLMS, once per update block, with step, leak and start weights of the settings: w -= step /
+ * (regularisation + sum xf^2) * sum_block(e * xf) + leak * w. The update computed from update block k acts from the
+ * first sample of update block k + 2. */
 typedef struct {
-    hk_fir_design_t prior;       /* start weights; n_taps is the control filter's length */
-    int32_t step_q31;            /* 0 < step < 1 */
-    int32_t leak_q31;            /* weight loss per update, 0: none */
     uint64_t regularisation_q48; /* of full-scale power, summed over the control filter's length; at least 1 */
     uint64_t weight_sum_limit;   /* bound of sum |w| in LSB, at most 2^31: below, the control filter cannot overflow */
 } hk_fxnlms_design_t;
@@ -71,14 +69,25 @@ typedef struct {
 typedef struct {
     int32_t one_minus_lambda_q32; /* (1 - lambda) * 2^32 of the chain's all-pass coefficient; below 2^31 */
     hk_warped_design_t secondary; /* the secondary path on the same chain */
-    hk_warped_design_t prior;     /* start weights; sum |w| <= 1.0 before the exponent */
     uint16_t equation_jobs;       /* one equation every so many update blocks */
     uint16_t solve_jobs;          /* one solve every so many update blocks; a multiple of 4 * equation_jobs */
-    float forget;                 /* covariance is multiplied by this per equation */
-    float ridge;                  /* of the mean diagonal */
-    float start_ridge;            /* added to ridge at start, fading ... */
-    float start_fade;             /* ... by this factor per solve */
+    float start_fade;             /* the settings' start_ridge fades by this factor per solve */
 } hk_warped_ls_design_t;
+
+/** What one noise category sets. Fields that the algorithm has no use for are zeros. */
+typedef struct {
+    uint8_t mode;          /* HK_DESIGN_MODE_..., in place of ANC: what an operator switched off stays off */
+    uint16_t intensity;    /* per mille, times the operator's */
+    hk_fir_design_t prior; /* weights at start and after a restart; sum |w| <= 1.0 before the exponent */
+    uint16_t taps;         /* fxnlms: weights that adapt, a multiple of 32; the others fade out */
+    int32_t step_q31;      /* fxnlms: 0 < step < 1 */
+    int32_t leak_q31;      /* fxnlms: weight loss per update, 0: none */
+    float forget;          /* warped_ls: the covariance is multiplied by this per equation */
+    float ridge;           /* warped_ls: of the mean diagonal */
+    float start_ridge;     /* warped_ls: added at start, fading */
+} hk_category_settings_t;
+
+#define HK_DESIGN_CATEGORIES 57 /* noise categories, in the order of the classifier's outputs */
 
 typedef struct {
     uint32_t abi;
@@ -87,15 +96,18 @@ typedef struct {
     uint8_t n_ears;
     uint8_t block;
     uint8_t has_error_microphone;
-    uint8_t algorithm;               /* HK_ALGORITHM_... */
-    uint8_t update_block;            /* samples per record handed to the background */
-    uint8_t start_mode;              /* HK_DESIGN_MODE_..., the values of hk_mode_t */
-    int32_t full_scale_mdb_spl;      /* sound level of a full-scale sine at the microphones, in 0.001 dB */
-    hk_biquad_design_t feedforward;  /* fixed filter, reference microphone to driver */
-    hk_biquad_design_t transparency; /* hear-through filter, reference microphone to driver */
-    hk_fir_design_t secondary;       /* model of the path from driver to error microphone */
-    hk_fxnlms_design_t fxnlms;       /* zeros unless algorithm is HK_ALGORITHM_FXNLMS */
-    hk_warped_ls_design_t warped_ls; /* zeros unless algorithm is HK_ALGORITHM_WARPED_LS */
+    uint8_t algorithm;                      /* HK_ALGORITHM_... */
+    uint8_t update_block;                   /* samples per record handed to the background */
+    uint8_t start_mode;                     /* HK_DESIGN_MODE_..., the values of hk_mode_t */
+    int32_t full_scale_mdb_spl;             /* sound level of a full-scale sine at the microphones, in 0.001 dB */
+    hk_biquad_design_t feedforward;         /* fixed filter, reference microphone to driver */
+    hk_biquad_design_t transparency;        /* hear-through filter, reference microphone to driver */
+    hk_fir_design_t secondary;              /* model of the path from driver to error microphone */
+    hk_fxnlms_design_t fxnlms;              /* zeros unless algorithm is HK_ALGORITHM_FXNLMS */
+    hk_warped_ls_design_t warped_ls;        /* zeros unless algorithm is HK_ALGORITHM_WARPED_LS */
+    const hk_category_settings_t *settings; /* rows; the first holds the spec's own */
+    const uint8_t *settings_of_category;    /* HK_DESIGN_CATEGORIES rows' numbers */
+    uint8_t n_settings;
     int32_t dc_block_pole_q31;
     int32_t limiter_threshold_q31;
     int32_t limiter_release_q31; /* gain recovery per sample */

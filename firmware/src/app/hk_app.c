@@ -4,10 +4,11 @@
  */
 #include "hk/hk_app.h"
 
-#include "hk/hk_fixed.h"   /* HK_GAIN_UNITY_Q30 */
-#include "hk/hk_kernels.h" /* hk_kernels_reset */
-#include "hk/hk_level.h"   /* hk_level_cdb */
-#include "hk/hk_port.h"    /* hk_port_* */
+#include "hk/hk_category.h" /* hk_category_settings_apply */
+#include "hk/hk_fixed.h"    /* HK_GAIN_UNITY_Q30 */
+#include "hk/hk_kernels.h"  /* hk_kernels_reset */
+#include "hk/hk_level.h"    /* hk_level_cdb */
+#include "hk/hk_port.h"     /* hk_port_* */
 #include "hk_audio.h"
 #include "hk_jobs.h"
 #include <stdatomic.h> /* atomic_signal_fence */
@@ -18,7 +19,7 @@ _Static_assert(HK_CONFIG_BLOCK >= 1 && HK_CONFIG_BLOCK <= HK_AUDIO_PAGE_MAX_BLOC
 
 /* Set in the thread, taken by the interrupt. The thread takes `fresh` back before it writes. */
 static struct {
-    hk_configuration_t set;
+    hk_configuration_t set; /* the operator's, as the noise category changes it */
     volatile bool fresh;
 } wanted;
 
@@ -42,6 +43,9 @@ static struct {
 
 /* The thread's. */
 static struct {
+    hk_configuration_t operators;           /* what an operator set */
+    const hk_category_settings_t *category; /* what the noise makes of it */
+    uint32_t bench_category;                /* last seen on the page */
     uint32_t slices_per_exchange;
     uint64_t cycles;              /* in background slices, interrupts taken out */
     uint64_t window_start_cycles; /* `cycles` at the first statistics of a window */
@@ -56,6 +60,9 @@ static hk_status_t check_design(const hk_design_t *design) {
     if (design->abi != HK_DESIGN_ABI || design->n_ears != HK_CONFIG_EARS || design->block != HK_CONFIG_BLOCK ||
         design->rate_hz != HK_CONFIG_RATE_HZ || design->algorithm != HK_CONFIG_ALGORITHM ||
         design->update_block != HK_CONFIG_UPDATE_BLOCK || design->secondary.n_taps != HK_CONFIG_SECONDARY_TAPS) {
+        return HK_ERR_ABI;
+    }
+    if (design->settings == 0 || design->n_settings == 0U || design->settings_of_category == 0) {
         return HK_ERR_ABI;
     }
     if (design->limiter_threshold_q31 <= 0 || design->limiter_release_q31 <= 0 || design->watch_ratio_q16 <= 0 ||
@@ -78,16 +85,18 @@ hk_status_t hk_app_init(void) {
     if (status != HK_OK) {
         return status;
     }
-    wanted.set.mode = hk_design.start_mode;
-    wanted.set.intensity = HK_INTENSITY_MAX;
-    wanted.set.telemetry_period_ms = 1000U;
-    wanted.fresh = true;
+    work.operators.mode = hk_design.start_mode;
+    work.operators.intensity = HK_INTENSITY_MAX;
+    work.operators.telemetry_period_ms = 1000U;
     audio.acting.mode = HK_MODE_OFF;
     for (uint32_t i = 0U; i < HK_CONFIG_EARS; i++) {
         hk_kernels_reset(i);
         hk_audio_init(&audio.ears[i], &hk_design);
     }
     hk_jobs_init(&hk_design, audio.ops);
+    if (hk_category_settings_apply(HK_CATEGORY_UNKNOWN) != HK_OK) {
+        return HK_ERR_ABI;
+    }
     const uint32_t exchanges = HK_CONFIG_UPDATE_BLOCK / HK_CONFIG_BLOCK;
     work.slices_per_exchange = (hk_jobs_slices() + exchanges - 1U) / exchanges;
     work.has_cycles = hk_port_cycles_available();
@@ -172,6 +181,13 @@ void hk_app_audio_isr(void) {
 
 /* ---- thread ------------------------------------------------------------------------------------------------------ */
 
+/* A bench plays the classifier's part. */
+static void take_category(const hk_audio_page_t *page) {
+    if (page->category != work.bench_category && hk_category_settings_apply((uint8_t)(page->category - 1U)) == HK_OK) {
+        work.bench_category = page->category;
+    }
+}
+
 bool hk_app_exchange(void) {
     hk_audio_page_t *page = hk_port_audio_page();
     if (page->magic != HK_AUDIO_PAGE_MAGIC || page->abi != HK_AUDIO_PAGE_ABI) {
@@ -184,6 +200,7 @@ bool hk_app_exchange(void) {
     page->ready = 1U;
     page->sequence++;
     hk_port_audio_sync();
+    take_category(page);
     hk_port_pend_audio_irq();
     for (uint32_t i = 0U; i < work.slices_per_exchange; i++) {
         if (!hk_app_background()) {
@@ -202,6 +219,20 @@ bool hk_app_background(void) {
     return more;
 }
 
+/* Hand the interrupt what acts from its next block on. */
+static void publish(void) {
+    hk_configuration_t set = work.operators;
+    if (set.mode == HK_MODE_ANC) {
+        set.mode = work.category->mode;
+        set.intensity = (uint16_t)((uint32_t)set.intensity * work.category->intensity / HK_INTENSITY_MAX);
+    }
+    wanted.fresh = false;
+    atomic_signal_fence(memory_order_seq_cst);
+    wanted.set = set;
+    atomic_signal_fence(memory_order_seq_cst);
+    wanted.fresh = true;
+}
+
 hk_status_t hk_app_configure(const hk_configuration_t *configuration) {
     if (configuration == 0) {
         return HK_ERR_ARG;
@@ -211,16 +242,19 @@ hk_status_t hk_app_configure(const hk_configuration_t *configuration) {
         configuration->telemetry_period_ms > HK_TELEMETRY_PERIOD_MAX_MS) {
         return HK_ERR_RANGE;
     }
-    wanted.fresh = false;
-    atomic_signal_fence(memory_order_seq_cst);
-    wanted.set = *configuration;
-    atomic_signal_fence(memory_order_seq_cst);
-    wanted.fresh = true;
+    work.operators = *configuration;
+    publish();
     return HK_OK;
 }
 
+void hk_app_set_category(const hk_category_settings_t *settings) {
+    work.category = settings;
+    hk_jobs_configure(settings);
+    publish();
+}
+
 void hk_app_configuration(hk_configuration_t *configuration) {
-    *configuration = wanted.set;
+    *configuration = work.operators;
 }
 
 static int16_t to_level(int32_t cdb) {

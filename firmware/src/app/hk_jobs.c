@@ -55,6 +55,7 @@ static hk_record_t records[2][HK_CONFIG_EARS];
 static ear_t ears[HK_CONFIG_EARS];
 static const hk_control_ops_t *ops;
 static hk_watch_design_t watch_design;
+static const hk_category_settings_t *fresh_settings; /* wait for the next job; null: none do */
 
 static struct {
     volatile job_state_t state;
@@ -79,6 +80,7 @@ void hk_jobs_init(const hk_design_t *design, const hk_control_ops_t *control) {
     memset(ears, 0, sizeof ears);
     memset(&jobs, 0, sizeof jobs);
     ops = control;
+    hk_jobs_configure(&design->settings[0]);
     const uint32_t quarter = at_least_one(design->watch_samples / BLOCK / 4U);
     watch_design.quarter_jobs = quarter;
     watch_design.slow_jobs = at_least_one(design->rate_hz / 10U / BLOCK / (4U * quarter)) * 4U * quarter;
@@ -91,6 +93,10 @@ void hk_jobs_init(const hk_design_t *design, const hk_control_ops_t *control) {
         ears[i].drive_idle = MODEL_TAPS;
         ears[i].other_idle = HISTORY;
     }
+}
+
+void hk_jobs_configure(const hk_category_settings_t *settings) {
+    fresh_settings = settings;
 }
 
 hk_record_t *hk_jobs_records(void) {
@@ -321,6 +327,12 @@ bool hk_jobs_slice(void) {
         return false;
     }
     atomic_signal_fence(memory_order_acquire);
+    if (jobs.index == 0U && fresh_settings != 0) {
+        if (ops->configure != 0) {
+            ops->configure(fresh_settings);
+        }
+        fresh_settings = 0;
+    }
     const uint32_t per_ear = OWN_SLICES + ops->slices;
     const uint32_t ear = jobs.index / per_ear;
     const uint32_t index = jobs.index % per_ear;

@@ -22,6 +22,9 @@
 /** Clear everything; the watches start muted. */
 void hk_jobs_init(const hk_design_t *design, const hk_control_ops_t *ops);
 
+/** A category's settings; they act from the next job on. Thread. */
+void hk_jobs_configure(const hk_category_settings_t *settings);
+
 /** The records the audio interrupt writes now, one per ear. */
 hk_record_t *hk_jobs_records(void);
 

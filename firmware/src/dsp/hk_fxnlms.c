@@ -33,6 +33,7 @@ typedef struct {
     uint64_t next_sum;   /* sum |w| of the weights written so far, in LSB */
     uint64_t next_norm;  /* sum of w^2, in units of 2^-32 */
     uint64_t norm;       /* of the active weights */
+    uint32_t length;     /* weights that adapt in this job: the last ones, which are the first in time */
     uint32_t settle;     /* jobs until the histories are whole again after dropped records */
     uint32_t gradient_shift;
     uint32_t step_m; /* step over power: step_m * 2^step_exponent, applied to g */
@@ -46,7 +47,8 @@ typedef struct {
 } ear_t;
 
 static const hk_fxnlms_design_t *design;
-static uint32_t step_q31;
+static const hk_category_settings_t *settings;
+static uint32_t step_q31; /* of the settings, within its limit */
 static uint64_t prior_norm;
 static ear_t ears[HK_CONFIG_EARS];
 
@@ -58,23 +60,44 @@ static uint64_t norm_of(const int32_t *weights) {
     return sum;
 }
 
+static void configure(const hk_category_settings_t *wanted) {
+    const uint32_t step = (uint32_t)wanted->step_q31;
+    step_q31 = (step < HK_FXNLMS_STEP_LIMIT_Q31) ? step : HK_FXNLMS_STEP_LIMIT_Q31;
+    prior_norm = norm_of(wanted->prior.taps);
+    settings = wanted;
+}
+
+static void reset(uint32_t ear) {
+    ear_t *s = &ears[ear];
+    s->active = settings->prior.taps;
+    s->norm = prior_norm;
+    s->active_clipped = false;
+    s->ready = false;
+}
+
+static bool in_range(const hk_category_settings_t *s) {
+    return s->prior.n_taps == TAPS && s->prior.exponent == HK_CONFIG_CONTROL_EXPONENT && s->prior.taps != 0 &&
+           s->step_q31 > 0 && s->leak_q31 >= 0 && s->taps >= GROUP && s->taps <= TAPS && s->taps % GROUP == 0U;
+}
+
 static hk_status_t init(const hk_design_t *headset) {
     const hk_fxnlms_design_t *d = &headset->fxnlms;
-    if (d->prior.n_taps != TAPS || d->prior.exponent != HK_CONFIG_CONTROL_EXPONENT || d->prior.taps == 0 ||
-        headset->secondary.n_taps != HK_CONFIG_SECONDARY_TAPS) {
+    if (headset->settings[0].prior.n_taps != TAPS || headset->secondary.n_taps != HK_CONFIG_SECONDARY_TAPS) {
         return HK_ERR_ABI;
     }
-    if (d->step_q31 <= 0 || d->leak_q31 < 0 || d->regularisation_q48 == 0U || d->weight_sum_limit == 0U ||
-        d->weight_sum_limit > (1ULL << 31)) {
+    if (d->regularisation_q48 == 0U || d->weight_sum_limit == 0U || d->weight_sum_limit > (1ULL << 31)) {
         return HK_ERR_RANGE;
     }
+    for (uint32_t i = 0U; i < headset->n_settings; i++) {
+        if (!in_range(&headset->settings[i])) {
+            return HK_ERR_RANGE;
+        }
+    }
     design = d;
-    step_q31 = ((uint32_t)d->step_q31 < HK_FXNLMS_STEP_LIMIT_Q31) ? (uint32_t)d->step_q31 : HK_FXNLMS_STEP_LIMIT_Q31;
-    prior_norm = norm_of(d->prior.taps);
+    configure(&headset->settings[0]);
     memset(ears, 0, sizeof ears);
     for (uint32_t i = 0U; i < HK_CONFIG_EARS; i++) {
-        ears[i].active = d->prior.taps;
-        ears[i].norm = prior_norm;
+        reset(i);
     }
     return HK_OK;
 }
@@ -93,14 +116,6 @@ static void commit(uint32_t ear) {
         s->clipped += s->next_clipped ? 1U : 0U;
         s->ready = false;
     }
-}
-
-static void reset(uint32_t ear) {
-    ear_t *s = &ears[ear];
-    s->active = design->prior.taps;
-    s->norm = prior_norm;
-    s->active_clipped = false;
-    s->ready = false;
 }
 
 static void hand_over(uint32_t ear, bool gap) {
@@ -131,6 +146,7 @@ static void prepare(ear_t *s, const hk_control_input_t *input) {
     if (!s->updating) {
         return;
     }
+    s->length = settings->taps;
     uint32_t e_peak = 0U; /* as OR of magnitudes: only its highest bit counts */
     for (uint32_t n = 0U; n < BLOCK; n++) {
         e_peak |= hk_magnitude(input->error[n]);
@@ -139,7 +155,7 @@ static void prepare(ear_t *s, const hk_control_input_t *input) {
     uint64_t power = design->regularisation_q48;
     for (uint32_t n = 0U; n < HISTORY; n++) {
         xf_peak |= hk_magnitude(s->xf[n]);
-        power += (n >= BLOCK - 1U) ? hk_square_q48(s->xf[n]) : 0U;
+        power += (n >= HISTORY - s->length) ? hk_square_q48(s->xf[n]) : 0U;
     }
     if (e_peak == 0U || xf_peak == 0U) {
         s->updating = false;
@@ -179,16 +195,28 @@ static int32_t step_of(const ear_t *s, int32_t g) {
     return hk_saturate(((product >> (places - 1U)) + 1) >> 1);
 }
 
+static void put(ear_t *s, uint32_t index, int32_t weight) {
+    s->next[index] = weight;
+    s->next_sum += hk_magnitude(weight);
+    s->next_norm += (uint64_t)((int64_t)weight * weight) >> (30U - 2U * HK_CONFIG_CONTROL_EXPONENT);
+}
+
 static void update_group(ear_t *s, uint32_t first) {
     int32_t g[GROUP];
     hk_kernel_gradient_run(&s->xf[first], s->e, s->gradient_shift, g, GROUP);
     for (uint32_t i = 0U; i < GROUP; i++) {
         const int32_t w = s->active[first + i];
-        const int32_t leak = (int32_t)(((int64_t)w * design->leak_q31) >> 31);
-        const int32_t next = hk_saturate((int64_t)w - leak - step_of(s, g[i]));
-        s->next[first + i] = next;
-        s->next_sum += hk_magnitude(next);
-        s->next_norm += (uint64_t)((int64_t)next * next) >> (30U - 2U * HK_CONFIG_CONTROL_EXPONENT);
+        const int32_t leak = (int32_t)(((int64_t)w * settings->leak_q31) >> 31);
+        put(s, first + i, hk_saturate((int64_t)w - leak - step_of(s, g[i])));
+    }
+}
+
+/* Weights beyond the settings' length fade out, faster than one hears and slower than would click: by an eighth per
+ * update, the last few bits toward zero. */
+static void fade_group(ear_t *s, uint32_t first) {
+    for (uint32_t i = first; i < first + GROUP; i++) {
+        const int32_t w = s->active[i];
+        put(s, i, (int32_t)((int64_t)w * 7 / 8));
     }
 }
 
@@ -211,7 +239,12 @@ static void slice(uint32_t ear, uint32_t index, const hk_control_input_t *input)
     } else if (index == SLICE_POWER) {
         prepare(s, input);
     } else if (s->updating && index < SLICE_FINISH) {
-        update_group(s, (index - SLICE_FIRST_GROUP) * GROUP);
+        const uint32_t first = (index - SLICE_FIRST_GROUP) * GROUP;
+        if (first + s->length < TAPS) {
+            fade_group(s, first);
+        } else {
+            update_group(s, first);
+        }
     } else if (s->updating) {
         finish(s);
     }
@@ -229,6 +262,7 @@ const hk_control_ops_t hk_fxnlms_ops = {
     .name = "fxnlms",
     .wants_error = true,
     .init = init,
+    .configure = configure,
     .filter = filter,
     .commit = commit,
     .reset = reset,

@@ -50,7 +50,8 @@ typedef struct {
 typedef struct {
     /* Interrupt. */
     int32_t chain[SECTIONS];
-    const bank_t *active;
+    const int32_t *active;      /* weights the filter plays: a bank's, or the prior's */
+    int32_t exponent;           /* theirs */
     int32_t snapshot[SECTIONS]; /* written while no job is under way */
     bool restart;               /* weights were reset: the job starts afresh */
     /* Background. */
@@ -77,8 +78,8 @@ typedef struct {
 } ear_t;
 
 static const hk_warped_ls_design_t *design;
+static const hk_category_settings_t *settings;
 static ear_t ears[HK_CONFIG_EARS];
-static bank_t prior;
 static float regressor_scale;                /* regressors and targets in LSB of a sample */
 static float forget_batch;                   /* forget^BATCH */
 static uint32_t rows[BATCH * N_UPDATE + 1U]; /* row groups of equal area */
@@ -93,8 +94,13 @@ static struct {
     float pivot[TAPS];
 } solver;
 
-static float weight_of(const hk_warped_design_t *d, uint32_t k) {
+static float weight_of(const hk_fir_design_t *d, uint32_t k) {
     return (float)d->taps[k] * (float)(1UL << d->exponent) * (1.0F / 2147483648.0F);
+}
+
+static void play_prior(ear_t *s) {
+    s->active = settings->prior.taps;
+    s->exponent = settings->prior.exponent;
 }
 
 static void start_afresh(ear_t *s, uint32_t ear) {
@@ -107,27 +113,38 @@ static void start_afresh(ear_t *s, uint32_t ear) {
     s->wait = 0U;
     s->until_solve = design->solve_jobs + ear * (design->solve_jobs / HK_CONFIG_EARS);
     for (uint32_t k = 0U; k < TAPS; k++) {
-        s->from[k] = weight_of(&design->prior, k);
+        s->from[k] = weight_of(&settings->prior, k);
         s->to[k] = s->from[k];
     }
     s->fade = design->solve_jobs;
-    s->extra_ridge = design->start_ridge;
+    s->extra_ridge = settings->start_ridge;
     s->last_refused = false;
     if (solver.owner == ear) {
         solver.owner = HK_CONFIG_EARS;
     }
 }
 
+static bool in_range(const hk_category_settings_t *s) {
+    return s->prior.taps != 0 && s->prior.n_taps == TAPS && s->prior.exponent <= MAX_EXPONENT && s->forget > 0.0F &&
+           s->forget < 1.0F && s->ridge > 0.0F && s->start_ridge >= 0.0F;
+}
+
 static hk_status_t check(const hk_design_t *headset) {
     const hk_warped_ls_design_t *d = &headset->warped_ls;
-    if (d->secondary.n_taps != MODEL || d->prior.n_taps != TAPS || d->secondary.taps == 0 || d->prior.taps == 0) {
+    if (d->secondary.n_taps != MODEL || d->secondary.taps == 0) {
         return HK_ERR_ABI;
     }
-    const bool in_range = d->one_minus_lambda_q32 > 0 && d->equation_jobs > 0U &&
-                          d->solve_jobs >= BATCH * d->equation_jobs && d->forget > 0.0F && d->forget < 1.0F &&
-                          d->ridge > 0.0F && d->start_ridge >= 0.0F && d->start_fade >= 0.0F && d->start_fade < 1.0F &&
-                          d->prior.exponent <= MAX_EXPONENT;
-    return in_range ? HK_OK : HK_ERR_RANGE;
+    bool fits = d->one_minus_lambda_q32 > 0 && d->equation_jobs > 0U && d->solve_jobs >= BATCH * d->equation_jobs &&
+                d->start_fade >= 0.0F && d->start_fade < 1.0F;
+    for (uint32_t i = 0U; i < headset->n_settings; i++) {
+        fits = fits && in_range(&headset->settings[i]);
+    }
+    return fits ? HK_OK : HK_ERR_RANGE;
+}
+
+static void configure(const hk_category_settings_t *wanted) {
+    settings = wanted;
+    forget_batch = wanted->forget * wanted->forget * wanted->forget * wanted->forget;
 }
 
 /* Work per slice that spreads a solution over nine tenths of an ear's share of the interval: the busiest job counts. */
@@ -142,6 +159,7 @@ static hk_status_t init(const hk_design_t *headset) {
         return status;
     }
     design = &headset->warped_ls;
+    configure(&headset->settings[0]);
     memset(ears, 0, sizeof ears);
     memset(&solver, 0, sizeof solver);
     solver.owner = HK_CONFIG_EARS;
@@ -151,10 +169,7 @@ static hk_status_t init(const hk_design_t *headset) {
     solver.ldl.row_work = solver.row_work;
     solver.ldl.pivot = solver.pivot;
     solver.ldl.budget = solve_budget();
-    memcpy(prior.w, design->prior.taps, sizeof prior.w);
-    prior.exponent = design->prior.exponent;
     regressor_scale = (float)(1UL << design->secondary.exponent) * (1.0F / (float)(1UL << SHIFT));
-    forget_batch = design->forget * design->forget * design->forget * design->forget;
     uint32_t row = 0U;
     for (uint32_t group = 0U; group < BATCH * N_UPDATE; group++) {
         rows[group] = row;
@@ -164,7 +179,7 @@ static hk_status_t init(const hk_design_t *headset) {
     }
     rows[BATCH * N_UPDATE] = TAPS;
     for (uint32_t i = 0U; i < HK_CONFIG_EARS; i++) {
-        ears[i].active = &prior;
+        play_prior(&ears[i]);
         start_afresh(&ears[i], i);
     }
     return HK_OK;
@@ -176,22 +191,23 @@ static void filter(uint32_t ear, const int32_t *x, int32_t *y) {
     ear_t *s = &ears[ear];
     for (uint32_t n = 0U; n < HK_CONFIG_BLOCK; n++) {
         const int64_t sum =
-            hk_kernel_warped_run(s->chain, s->active->w, design->one_minus_lambda_q32, x[n] >> HK_WARPED_GUARD_BITS);
-        y[n] = hk_saturate(sum >> (SHIFT - s->active->exponent));
+            hk_kernel_warped_run(s->chain, s->active, design->one_minus_lambda_q32, x[n] >> HK_WARPED_GUARD_BITS);
+        y[n] = hk_saturate(sum >> (SHIFT - s->exponent));
     }
 }
 
 static void commit(uint32_t ear) {
     ear_t *s = &ears[ear];
     if (s->ready) {
-        s->active = s->next;
+        s->active = s->next->w;
+        s->exponent = s->next->exponent;
         s->ready = false;
         s->updates++;
     }
 }
 
 static void reset(uint32_t ear) {
-    ears[ear].active = &prior;
+    play_prior(&ears[ear]);
     ears[ear].ready = false;
     ears[ear].restart = true;
 }
@@ -256,11 +272,13 @@ static void copy(ear_t *s, uint32_t ear) {
     for (uint32_t i = 0U; i < TAPS; i++) {
         trace += s->covariance[hk_ldl_row(i) + i];
     }
-    const float ridge = (design->ridge + s->extra_ridge) * trace * (1.0F / (float)TAPS) + FLOOR_RIDGE;
+    const float mean = trace * (1.0F / (float)TAPS);
+    const float ridge = (settings->ridge + s->extra_ridge) * mean + FLOOR_RIDGE;
+    const float pull = s->extra_ridge * mean; /* the start's ridge holds on to the prior */
     memcpy(solver.a, s->covariance, sizeof solver.a);
     for (uint32_t i = 0U; i < TAPS; i++) {
         solver.a[hk_ldl_row(i) + i] += ridge;
-        solver.x[i] = -s->right[i];
+        solver.x[i] = pull * weight_of(&settings->prior, i) - s->right[i];
     }
     s->until_solve = design->solve_jobs;
     s->extra_ridge *= design->start_fade;
@@ -334,7 +352,7 @@ static void fade(ear_t *s) {
         memcpy(s->to, s->from, sizeof s->to);
         return;
     }
-    bank_t *next = (s->active == &s->bank[0]) ? &s->bank[1] : &s->bank[0];
+    bank_t *next = (s->active == s->bank[0].w) ? &s->bank[1] : &s->bank[0];
     for (uint32_t k = 0U; k < TAPS; k++) {
         next->w[k] = (int32_t)(w[k] * scale);
     }
@@ -373,6 +391,7 @@ const hk_control_ops_t hk_warped_ls_ops = {
     .name = "warped_ls",
     .wants_target = true,
     .init = init,
+    .configure = configure,
     .filter = filter,
     .commit = commit,
     .reset = reset,

@@ -1,0 +1,68 @@
+"""Settings by noise category: what the spec's [categories] change, as rows of integers."""
+
+import math
+
+from hushkit.spec import CATEGORIES, MODES, Category, FxNlms, HeadsetSpec, WarpedLs
+
+from hushkit_codegen.design.quantize import to_q31
+from hushkit_codegen.ir import CategoriesIr, CategorySettingsIr
+
+PPB = 10**9
+
+
+def design_categories(spec: HeadsetSpec) -> CategoriesIr:
+    """Turn [categories] into different rows, and a row's number per category.
+
+    Args:
+        spec: The headset spec; settings that its algorithm has no use for are left out.
+
+    Returns:
+        The rows; categories without an entry take row 0, the algorithm's own settings.
+
+    Raises:
+        DesignError: A value does not fit its number format.
+    """
+    by_name = {category.name: category for category in spec.categories}
+    own = _settings(spec, Category(""))
+    rows = [own]
+    row_of = []
+    for name in CATEGORIES:
+        row = _settings(spec, by_name.get(name, Category(name)))
+        if row not in rows:
+            rows.append(row)
+        row_of.append(rows.index(row))
+    return CategoriesIr(tuple(rows[1:]), tuple(row_of))
+
+
+def _settings(spec: HeadsetSpec, category: Category) -> CategorySettingsIr:
+    own = spec.adaptive
+    taps = step = leak = forget = ridge = start_ridge = 0
+    place = f"categories.{category.name}"
+    if isinstance(own, FxNlms):
+        taps = category.taps or own.taps
+        step = max(1, to_q31(_or(category.step, own.step), name=f"{place}.step"))
+        leak = to_q31(_or(category.leak, own.leak), name=f"{place}.leak")
+    elif isinstance(own, WarpedLs):
+        forget = forget_ppb(_or(category.memory_s, own.memory_s), own.update_block / spec.audio.rate_hz)
+        ridge = max(1, round(_or(category.ridge, own.ridge) * PPB))
+        start_ridge = round(_or(category.start_ridge, own.start_ridge) * PPB)
+    return CategorySettingsIr(
+        mode=MODES.index(category.mode or "anc"),
+        intensity=round(1000 * _or(category.intensity, 1.0)),
+        prior=0,
+        taps=taps,
+        step_q31=step,
+        leak_q31=leak,
+        forget_ppb=forget,
+        ridge_ppb=ridge,
+        start_ridge_ppb=start_ridge,
+    )
+
+
+def forget_ppb(memory_s: float, equation_s: float) -> int:
+    """Share of the covariance kept per equation, for a time constant."""
+    return round(math.exp(-equation_s / memory_s) * PPB)
+
+
+def _or(given: float | None, own: float) -> float:
+    return own if given is None else given
