@@ -6,9 +6,13 @@ With taps stored last first and x the delay line, oldest sample first, this is a
 block and x the filtered reference it is the gradient of an adaptive filter; with one output it is a dot product.
 
 Orders of the loop:
-    grouped (Cortex-M4, M33)      loads stand together, because n loads in a row cost n + 1 cycles there, n single ones
-                                  2n; several outputs share each loaded coefficient.
+    grouped (Cortex-M4, M33)      loads stand together, because n loads in a row cost n + 1 cycles on a Cortex-M4, n
+                                  single ones 2n; several outputs share each loaded coefficient. A Cortex-M33 only wants
+                                  a load two cycles before its use, so a single output takes few registers there, and
+                                  less entry and exit.
     interleaved (Cortex-M7)       each load stands behind a multiply it can issue with, and is used two cycles later.
+
+A function of one group keeps y in its register and saves no more registers than it uses, where they suffice.
 """
 
 from collections.abc import Sequence
@@ -21,8 +25,8 @@ from hushkit_codegen.kernels.ir import POOL, Kernel, Loop, Op, Role, alu, contro
 
 _SPARE = POOL[-1]  # the register that groups with a register to spare do not touch
 _CHUNK = 8  # outputs of one pass over the registers; more are a loop around it
-_LONGEST_BODY = 48  # words; post-indexed offsets reach 255 bytes, and a loop should fit a small flash cache
-_UNROLLED = 24  # words; up to here a loop costs more than it saves
+_LONGEST_BODY = 48  # terms; post-indexed offsets reach 255 bytes, and a loop should fit a small flash cache
+_UNROLLED = 24  # terms; up to here a loop costs more than it saves
 
 
 class Sum(StrEnum):
@@ -45,7 +49,7 @@ class Plan:
     """How one group of outputs is computed together.
 
     ``ahead`` is the number of terms fetched at once (grouped) or in advance (interleaved); ``window`` and ``terms`` are
-    the rings of registers for x and c.
+    the rings of registers for x and c; a group of up to ``straight`` terms is unrolled whole.
     """
 
     outputs: int
@@ -53,6 +57,7 @@ class Plan:
     window: int
     terms: int
     grouped: bool
+    straight: int = _UNROLLED
 
     @property
     def period(self) -> int:
@@ -77,6 +82,12 @@ _GROUPED = {
     (Sum.Q15_LONG, 2): Plan(2, 2, 4, 2, grouped=True),
     (Sum.Q31_STEP, 4): Plan(4, 2, 5, 2, grouped=True),
 }
+_GROUPED_FEW = {  # no stall per term either, for a load is used two cycles later; what is saved goes into the loop
+    **_GROUPED,
+    (Sum.Q31, 1): Plan(1, 2, 2, 2, grouped=True, straight=64),
+    (Sum.Q15, 1): Plan(1, 2, 2, 2, grouped=True, straight=64),
+    (Sum.Q15_LONG, 1): Plan(1, 2, 2, 2, grouped=True, straight=64),
+}
 _INTERLEAVED = {
     (Sum.Q31, 1): Plan(1, 2, 4, 4, grouped=False),
     (Sum.Q31, 2): Plan(2, 1, 4, 2, grouped=False),
@@ -95,7 +106,7 @@ def plan_groups(core: str, sums: Sum, outputs: int) -> tuple[Plan, ...]:
     Raises:
         DesignError: The core has no assembly order (Cortex-M55 uses Helium).
     """
-    orders = {"cortex-m4": _GROUPED, "cortex-m33": _GROUPED, "cortex-m7": _INTERLEAVED}
+    orders = {"cortex-m4": _GROUPED, "cortex-m33": _GROUPED_FEW, "cortex-m7": _INTERLEAVED}
     if core not in orders:
         raise DesignError(f"no assembly order for {core}; expected one of {', '.join(orders)}")
     table = orders[core]
@@ -113,13 +124,34 @@ def plan_groups(core: str, sums: Sum, outputs: int) -> tuple[Plan, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Registers of one group: accumulators, window ring, term ring, loop counter (and its stack slot)."""
+    """Registers of one group: accumulators, window ring, term ring, loop counter (and its stack slot).
+
+    ``y`` is the register that keeps the output pointer; empty: it waits in the frame.
+    """
 
     accumulators: tuple[tuple[str, ...], ...]
     window: tuple[str, ...]
     terms: tuple[str, ...]
     counter: str
     slot: int | None
+    y: str = ""
+
+    def saved(self) -> list[str]:
+        """Registers among them that belong to the caller."""
+        used = {*self.window, *self.terms, self.counter, *(name for each in self.accumulators for name in each)}
+        return [name for name in POOL if name in used and name not in {"r2", "r3", "r12", "lr"}]
+
+
+def assign_in_place(plan: Plan, sums: Sum) -> Files | None:
+    """Place the values of a function's only group beside y in r2; None where registers do not suffice."""
+    words = _ACCUMULATOR_WORDS[sums]
+    pool = ["r3", "r12", *(name for name in POOL if name not in {"r2", "r3", "r12"})]
+    if words * plan.outputs + plan.window + plan.terms + 1 > len(pool):
+        return None
+    accumulators = tuple(tuple(pool.pop(0) for _ in range(words)) for _ in range(plan.outputs))
+    window = tuple(pool.pop(0) for _ in range(plan.window))
+    terms = tuple(pool.pop(0) for _ in range(plan.terms))
+    return Files(accumulators, window, terms, "lr", None, "r2")
 
 
 def assign_registers(plan: Plan, sums: Sum, slot: int) -> Files:
@@ -156,7 +188,7 @@ def correlate_group(plan: Plan, sums: Sum, n_terms: int, files: Files, label: st
     steps: list[Op | Loop] = [*clear, *_preload(plan, files, lead, n_terms, moves=True)]
     body = emit(plan, sums, files, _Range(0, body_terms, n_terms, looped=True))
     steps.append(Loop(label, count, files.counter, tuple(body), files.slot, early=8))
-    if files.slot is None:
+    if files.slot is None and not files.y:
         steps.append(control("ldr", f"{files.counter}, [sp, #8]", "y"))
     done = count * body_terms
     return [*steps, *emit(plan, sums, files, _Range(done, n_terms, n_terms, looped=False, base=done))]
@@ -198,9 +230,12 @@ class _Range:
 
 def _body_terms(plan: Plan, available: int) -> int:
     period = plan.period
-    if available <= max(_UNROLLED, 2 * period):
+    if available <= max(plan.straight, 2 * period):
         return 0
     shortest = max(period, 16 // period * period)
+    if plan.straight > _UNROLLED:  # fewest turns, then the shortest rest
+        bodies = range(shortest, _LONGEST_BODY + 1, period)
+        return min(bodies, key=lambda body: (available // body, available % body))
     bodies = range(shortest, min((2 if plan.grouped else 3) * shortest, _LONGEST_BODY) + 1, period)
     return min(bodies, key=lambda body: (available % body > 0, available % body - body))
 
@@ -337,13 +372,17 @@ def correlation(name: str, core: str, shape: Shape, *, bounds: str, equivalent: 
     """
     if shape.fault():
         raise DesignError(f"{name}: {shape.text}: {shape.fault()}")
+    steps: list[Op | Loop]
     groups = plan_groups(core, shape.sums, min(shape.outputs, _CHUNK))
     chunks = shape.outputs // _CHUNK
-    if shape.outputs <= _CHUNK:
+    only = None if len(groups) > 1 or shape.windows > 1 or shape.shifted else assign_in_place(groups[0], shape.sums)
+    if only is not None and shape.sums is not Sum.Q31_STEP:
+        steps = _in_place(shape, groups[0], only)
+    elif shape.outputs <= _CHUNK:
         # r0 to r3 lie at the bottom of the frame; where r3 is an argument, r12's word above r11 can hold the counter
         saved = "r0-r12" if shape.shifted else "r0-r11"
-        steps: list[Op | Loop] = [control("push", f"{{{saved}, lr}}"), *_outputs(name, shape, groups, chunked=False)]
-        steps.append(control("add", "sp, sp, #16"))
+        steps = [control("push", f"{{{saved}, lr}}"), *_outputs(name, shape, groups, chunked=False)]
+        steps += [control("add", "sp, sp, #16"), _leave(shape)]
     else:
         body = (*_outputs(name, shape, groups, chunked=True), *_next_chunk(shape, groups))
         steps = [
@@ -353,8 +392,8 @@ def correlation(name: str, core: str, shape: Shape, *, bounds: str, equivalent: 
             *([control("ldr", f"{_SPARE}, [sp, #8]", "y")] if _stays(shape, groups) else []),
             Loop("9", chunks, "", body),
             control("add", "sp, sp, #20"),
+            _leave(shape),
         ]
-    steps.append(control("pop", "{r4-r12, pc}" if shape.shifted else "{r4-r11, pc}"))
     order = "grouped loads" if core != "cortex-m7" else "loads behind multiplies"
     return Kernel(
         name=name,
@@ -367,6 +406,21 @@ def correlation(name: str, core: str, shape: Shape, *, bounds: str, equivalent: 
         steps=tuple(steps),
         work=shape.n_terms * shape.outputs * shape.windows * (2 if shape.sums in _PAIRS else 1),
     )
+
+
+def _leave(shape: Shape) -> Op:
+    return control("pop", "{r4-r12, pc}" if shape.shifted else "{r4-r11, pc}")
+
+
+def _in_place(shape: Shape, plan: Plan, files: Files) -> list[Op | Loop]:
+    """A function of one group that needs no frame."""
+    saved = ", ".join(files.saved())
+    return [
+        control("push", f"{{{saved}, lr}}"),
+        *correlate_group(plan, shape.sums, shape.n_terms, files, "1"),
+        *_finish(shape, files, 0, ready=True),
+        control("pop", f"{{{saved}, pc}}"),
+    ]
 
 
 def _stays(shape: Shape, groups: Sequence[Plan]) -> bool:
@@ -444,7 +498,7 @@ def _next_chunk(shape: Shape, groups: Sequence[Plan]) -> list[Op | Loop]:
 
 def _finish(shape: Shape, files: Files, first_byte: int, *, ready: bool) -> list[Op]:
     """Scale and store one group's sums; every register but the accumulators is free by now."""
-    pointer = files.counter if ready else files.terms[0]
+    pointer = files.y or (files.counter if ready else files.terms[0])
     ops = [] if ready else [control("ldr", f"{pointer}, [sp, #8]", "y")]
     if shape.shifted:
         return [*ops, *_finish_shifted(files, pointer, first_byte)]

@@ -3,6 +3,7 @@
 from hushkit_codegen.kernels.biquad import Cascade, biquad
 from hushkit_codegen.kernels.correlation import Shape, Sum, correlation
 from hushkit_codegen.kernels.entering import ENTER_ARGUMENTS, entering
+from hushkit_codegen.kernels.helium import helium
 from hushkit_codegen.kernels.ir import Kernel
 from hushkit_codegen.kernels.printing import environment, print_kernel
 from hushkit_codegen.kernels.warped import WARPED_ARGUMENTS, Chain, warped
@@ -22,7 +23,9 @@ def correlation_text(name: str, core: str, shape: Shape, *, bounds: str, equival
     """C of one correlation: see ``correlation`` for the arguments."""
     kernel = correlation(name, assembly_core(core), shape, bounds=bounds, equivalent=equivalent)
     portable = _render("correlation_portable", name=name, shape=shape)
-    return _either(kernel, portable, _correlation_helium(name, shape) if core == "cortex-m55" else "")
+    return _either(
+        kernel, portable, _correlation_helium(name, shape, bounds, equivalent) if core == "cortex-m55" else ""
+    )
 
 
 def biquad_text(name: str, core: str, cascade: Cascade) -> str:
@@ -90,40 +93,14 @@ def ring_length(n_taps: int, block: int) -> int:
     return -(-(n_taps - 1 + block) // block) * block
 
 
-def _correlation_helium(name: str, shape: Shape) -> str:
+def _correlation_helium(name: str, shape: Shape, bounds: str, equivalent: str) -> str:
     if shape.sums is Sum.Q31_STEP:
         return _render("step_helium", name=name, shape=shape)
-    q15 = shape.sums is not Sum.Q31
-    lanes, bits, step = (8, 16, 2) if q15 else (4, 32, 1)
-    terms = 2 * shape.n_terms if q15 else shape.n_terms
-    short = shape.sums is Sum.Q15
-    looped = shape.outputs > 8
-    sources = ("x", "x2")[: shape.windows]
-    outputs = [
-        {"source": source, "offset": step * p, "place": step * p + between}
-        for p in range(4 if looped else shape.outputs)
-        for between, source in enumerate(sources)
-    ]
-    together = 4  # sums live in even registers or pairs; of more, GCC moves some to the stack
-    return _render(
-        "correlation_helium",
-        name=name,
-        shape=shape,
-        lanes=lanes,
-        bits=bits,
-        looped=looped,
-        groups=[outputs[p : p + together] for p in range(0, len(outputs), together)],
-        whole=terms // lanes * lanes,
-        rest=terms % lanes,
-        sum_type="int32_t" if short else "int64_t",
-        multiply="vmladavaq_s16" if short else f"vmlaldavaq_s{bits}",
-        vld="vldrhq_s16" if q15 else "vldrwq_s32",
-        vldz="vldrhq_z_s16" if q15 else "vldrwq_z_s32",
-    )
+    return print_kernel(helium(name, shape, bounds=bounds, equivalent=equivalent))
 
 
-def _either(kernel: Kernel, portable: str, helium: str) -> str:
-    return _render("either", assembly=print_kernel(kernel).rstrip(), portable=portable.rstrip(), helium=helium.rstrip())
+def _either(kernel: Kernel, portable: str, vector: str) -> str:
+    return _render("either", assembly=print_kernel(kernel).rstrip(), portable=portable.rstrip(), helium=vector.rstrip())
 
 
 def _render(template: str, **values: object) -> str:
