@@ -24,6 +24,8 @@ _WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 # CMSIS-DSP is Arm's code: not compiled under our warnings. Unity files, one per folder of functions; a folder not named
 # here has nothing that firmware or benchmarks call.
 _CMSIS_FOLDERS = ("BasicMathFunctions", "CommonTables", "FastMathFunctions", "FilteringFunctions", "SupportFunctions")
+# Single files of folders that would bring tables for all lengths.
+_CMSIS_FILES = ("arm_bitreversal.c", "arm_bitreversal2.c", "arm_cfft_q31.c", "arm_cfft_radix4_q31.c")
 _CMSIS_DEFINES = ["-DARM_MATH_LOOPUNROLL", "-DDISABLEFLOAT16"]
 _CMSIS_HOST = ("__GNUC_PYTHON__",)  # CMSIS-DSP's own name for portable C
 _ZCBOR_FILES = ("zcbor_common.c", "zcbor_decode.c", "zcbor_encode.c")
@@ -162,6 +164,7 @@ def third_party_sources(third_party: dict[str, Path]) -> list[Path]:
     """C files of the third-party archive."""
     cmsis, zcbor = third_party["cmsisdsp"], third_party["zcbor"]
     files = [cmsis / "Source" / folder / f"{folder}.c" for folder in _CMSIS_FOLDERS]
+    files += [cmsis / "Source" / "TransformFunctions" / name for name in _CMSIS_FILES]
     return [*files, *(zcbor / "src" / name for name in _ZCBOR_FILES)]
 
 

@@ -5,10 +5,10 @@ is there and belongs to the spec as it is now, so that another machine's arithme
 with --redesign, the filters are designed first.
 
 The name `wire` stands for codegen/specs/wire.toml: it generates both codecs of the serial line, their reference table
-and the seeds of their fuzz corpus.
+and the seeds of their fuzz corpus. The name `frontend` stands for the tables of the classifier's front end.
 
 --check writes nothing: it fails (exit 1) on any byte that differs from what should be there. Without SPEC it checks
-every shipped spec and the wire.
+every shipped spec, the wire and the front end.
 
 example:
   hushkit generate flagship-m7
@@ -19,10 +19,12 @@ example:
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from hushkit_codegen.design import design_headset
 from hushkit_codegen.emit import Difference, compare_files, emit_headset, write_files
+from hushkit_codegen.frontend import emit_frontend
 from hushkit_codegen.ir import IR_FILE, HeadsetIr, dump_ir, load_ir
 from hushkit_codegen.wire import WireSpecError, emit_wire
 
@@ -35,11 +37,16 @@ ERRORS: tuple[type[Exception], ...] = (InputError, WireSpecError)
 ROOT = Path(__file__).resolve().parents[3]
 GENERATED = ROOT / "firmware" / "generated"
 WIRE = "wire"
+FRONTEND = "frontend"
+_SHARED: dict[str, Callable[[], dict[str, str]]] = {WIRE: emit_wire, FRONTEND: emit_frontend}
+"""What is the same for every headset; paths are relative to the repository's root."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument("spec", metavar="SPEC", nargs="?", help="name of a shipped spec, a TOML file, or wire")
+    parser.add_argument(
+        "spec", metavar="SPEC", nargs="?", help="name of a shipped spec, a TOML file, wire, or frontend"
+    )
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="folder to write to")
     parser.add_argument("--ir", metavar="FILE", type=Path, help=f"emit this {IR_FILE}, as `hushkit design` wrote it")
     parser.add_argument("--redesign", action="store_true", help=f"design anew even where {IR_FILE} is current")
@@ -51,9 +58,9 @@ def run(options: argparse.Namespace) -> int:
     if options.check:
         return _check(options)
     if options.spec is None:
-        raise InputError("no SPEC given; name one, or use --check for all shipped specs and the wire")
-    if options.spec == WIRE:
-        return _generate_wire(options.output or ROOT)
+        raise InputError("no SPEC given; name one, or use --check for everything that is committed")
+    if options.spec in _SHARED:
+        return _generate_shared(options.spec, options.output or ROOT)
     spec = load_spec(options.spec)
     directory = options.output or _committed(options.spec)
     ir = load_ir(options.ir) if options.ir else _current_ir(spec, directory, redesign=options.redesign)
@@ -65,10 +72,10 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _generate_wire(directory: Path) -> int:
-    texts = emit_wire()
+def _generate_shared(name: str, directory: Path) -> int:
+    texts = _SHARED[name]()
     written = write_files(directory, texts)
-    print(f"{directory}: {WIRE}, {len(written)} of {len(texts)} files changed")
+    print(f"{directory}: {name}, {len(written)} of {len(texts)} files changed")
     return 0
 
 
@@ -94,11 +101,11 @@ def check_generated(spec: HeadsetSpec, directory: Path) -> tuple[Difference, ...
 
 
 def _check(options: argparse.Namespace) -> int:
-    names = [options.spec] if options.spec else [*shipped_specs(), WIRE]
+    names = [options.spec] if options.spec else [*shipped_specs(), *_SHARED]
     found: list[Difference] = []
     for name in names:
-        if name == WIRE:
-            found += compare_files(options.output or ROOT, emit_wire())
+        if name in _SHARED:
+            found += compare_files(options.output or ROOT, _SHARED[name]())
         else:
             found += check_generated(load_spec(name), options.output or _committed(name))
     for difference in found:
