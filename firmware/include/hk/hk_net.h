@@ -46,4 +46,19 @@ HK_MUST_CHECK hk_status_t hk_net_load(hk_net_t *net, const void *blob, size_t n_
  */
 HK_MUST_CHECK hk_status_t hk_net_run(const hk_net_t *net, void *arena, size_t n_bytes);
 
+/** Where a run in slices stands. Zero is its start; it is over when op is the network's n_ops. */
+typedef struct {
+    uint32_t op;
+    uint32_t unit; /* within it */
+} hk_net_cursor_t;
+
+/**
+ * A slice of a run: about as many multiply-accumulates as given, at least one unit of work. A unit is at most two
+ * pixels and four outputs of a convolution, one channel of a depthwise one, or the whole of a smaller operator. Every
+ * slice of a run is given the same `macs`; between them nothing else may use the arena. The output is hk_net_run's.
+ * @return As hk_net_run.
+ */
+HK_MUST_CHECK hk_status_t hk_net_step(const hk_net_t *net, void *arena, size_t n_bytes, hk_net_cursor_t *cursor,
+                                      uint32_t macs);
+
 #endif /* HK_NET_H */

@@ -258,12 +258,15 @@ void hk_net_depthwise(const hk_net_call_t *call) {
     const uint32_t channel_bytes = sizeof(hk_net_channel_t) + 2U * op->kernel_h * ((op->kernel_w + 1U) / 2U * 2U);
     const int8_t *in = (const int8_t *)(call->arena + op->first);
     int16_t *const wide = (int16_t *)(void *)(call->arena + op->scratch);
-    const uint8_t *stream = call->blob + op->data;
-    for (uint32_t k = 0; k < rows * pitch; k++) {
+    const uint32_t n_pixels = (uint32_t)op->out_h * op->out_w;
+    const uint8_t *stream = call->blob + op->data + (size_t)call->from * channel_bytes;
+    for (uint32_t k = 0; call->from == 0U && k < rows * pitch; k++) {
         wide[k] = op->first_zero;
     }
     plane_t plane = {.op = op, .wide = wide, .out = (int8_t *)(call->arena + op->out), .pitch = pitch};
-    for (uint32_t c = 0; c < op->out_c; c++, stream += channel_bytes) {
+    plane.out += (size_t)call->from * n_pixels;
+    in += (size_t)((call->from + repeat - 1U) / repeat) * op->in_h * op->in_w;
+    for (uint32_t c = call->from; c < call->to; c++, stream += channel_bytes) {
         if (c % repeat == 0U) {
             widen(op, in, wide, rows, pitch);
             in += (size_t)op->in_h * op->in_w;
@@ -271,6 +274,6 @@ void hk_net_depthwise(const hk_net_call_t *call) {
         plane.constants = (const hk_net_channel_t *)(const void *)stream;
         plane.is_last = c + 1U == op->out_c;
         window(&plane);
-        plane.out += (size_t)op->out_h * op->out_w;
+        plane.out += n_pixels;
     }
 }

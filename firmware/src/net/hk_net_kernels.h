@@ -7,12 +7,24 @@
 
 #include "hk_net_blob.h"
 
-/** An operator with its pointers. */
+/**
+ * Units of an operator with its pointers. Units run in order, from 0 on; between two calls nothing else may use the
+ * arena. A matrix operator's unit is a pair of pixels and `groups` groups of four outputs, a depthwise one's a channel;
+ * any other operator is one unit.
+ */
 typedef struct {
     const hk_net_op_t *op;
     const uint8_t *blob;
     uint8_t *arena;
+    uint32_t from; /* first unit */
+    uint32_t to;   /* behind the last */
+    uint32_t groups;
 } hk_net_call_t;
+
+/** Groups of four outputs of a matrix operator. */
+static inline uint32_t hk_net_groups(const hk_net_op_t *op) {
+    return (op->out_c + HK_NET_GROUP - 1U) / HK_NET_GROUP;
+}
 
 void hk_net_matrix(const hk_net_call_t *call); /* POINT and CONV */
 

@@ -35,10 +35,9 @@ static bool is_plain(const hk_net_op_t *op) {
 }
 
 static void multiply_plain(const hk_net_op_t *op, const uint32_t *taps, const uint32_t *stream, int8_t *out,
-                           uint32_t lanes) {
+                           uint32_t lanes, uint32_t n_groups) {
     const uint32_t pairs = hk_net_pairs(op);
     const uint32_t n_pixels = (uint32_t)op->out_h * op->out_w;
-    const uint32_t n_groups = op->out_c / HK_NET_GROUP;
     if (lanes == LANES) {
         if (n_groups != 0U) {
             hk_net_groups_two_lanes(taps, stream, pairs, out, n_pixels, n_groups);
@@ -56,21 +55,24 @@ static void multiply_plain(const hk_net_op_t *op, const uint32_t *taps, const ui
     }
 }
 
-/* All outputs of one or two pixels from their widened taps. */
-static void multiply(const hk_net_call_t *call, const uint32_t *taps, uint32_t pixel, uint32_t lanes) {
+/* Outputs of one or two pixels from their widened taps: groups from `group` on, at most call->groups. */
+static void multiply(const hk_net_call_t *call, const uint32_t *taps, uint32_t pixel, uint32_t lanes, uint32_t group) {
     const hk_net_op_t *const op = call->op;
     const uint32_t n_pixels = (uint32_t)op->out_h * op->out_w;
-    const uint32_t *stream = (const uint32_t *)(const void *)(call->blob + op->data);
-    int8_t *out = (int8_t *)(call->arena + op->out) + pixel;
-    uint32_t first = 0;
+    const uint32_t group_words = HK_NET_GROUP * sizeof(hk_net_channel_t) / sizeof *taps + 2U * hk_net_pairs(op);
+    const uint32_t n_all = hk_net_groups(op);
+    const uint32_t end = n_all - group < call->groups ? n_all : group + call->groups;
+    const uint32_t *stream = (const uint32_t *)(const void *)(call->blob + op->data) + (size_t)group * group_words;
+    uint32_t first = group * HK_NET_GROUP;
+    int8_t *out = (int8_t *)(call->arena + op->out) + pixel + (size_t)first * n_pixels;
     if (is_plain(op)) {
-        multiply_plain(op, taps, stream, out, lanes);
-        first = op->out_c / HK_NET_GROUP * HK_NET_GROUP;
-        out += (size_t)first * n_pixels;
-        stream +=
-            first / HK_NET_GROUP * (HK_NET_GROUP * sizeof(hk_net_channel_t) / sizeof *stream + 2U * hk_net_pairs(op));
+        const uint32_t n_whole = (end * HK_NET_GROUP <= op->out_c ? end : end - 1U) - group;
+        multiply_plain(op, taps, stream, out, lanes, n_whole);
+        first += n_whole * HK_NET_GROUP;
+        out += (size_t)n_whole * HK_NET_GROUP * n_pixels;
+        stream += (size_t)n_whole * group_words;
     }
-    for (; first < op->out_c; first += HK_NET_GROUP) {
+    for (; first < op->out_c && first < end * HK_NET_GROUP; first += HK_NET_GROUP) {
         const hk_net_channel_t *const channel = (const hk_net_channel_t *)(const void *)stream;
         int32_t sums[8];
         stream = sum_group(op, taps, (const uint32_t *)(const void *)(channel + HK_NET_GROUP), lanes, sums);
@@ -165,22 +167,37 @@ static void widen_window(const hk_net_call_t *call, uint32_t pixel, int16_t *tap
     }
 }
 
-void hk_net_matrix(const hk_net_call_t *call) {
+static void widen(const hk_net_call_t *call, uint32_t *taps, uint32_t pixel, uint32_t lanes) {
     const hk_net_op_t *const op = call->op;
     const int8_t *const in = (const int8_t *)(call->arena + op->first);
+    const uint32_t n_pixels = (uint32_t)op->out_h * op->out_w;
+    if (op->kind == HK_NET_CONV) {
+        for (uint32_t lane = 0; lane < lanes; lane++) {
+            widen_window(call, pixel + lane, (int16_t *)(void *)(taps + lane), lanes);
+        }
+    } else if (lanes == LANES) {
+        widen_two_pixels(op, in + pixel, n_pixels, taps);
+    } else {
+        widen_one_pixel(op, in + pixel, n_pixels, taps);
+    }
+}
+
+void hk_net_matrix(const hk_net_call_t *call) {
+    const hk_net_op_t *const op = call->op;
     uint32_t *const taps = (uint32_t *)(void *)(call->arena + op->scratch);
     const uint32_t n_pixels = (uint32_t)op->out_h * op->out_w;
-    for (uint32_t pixel = 0; pixel < n_pixels; pixel += LANES) {
+    const uint32_t n_parts = (hk_net_groups(op) + call->groups - 1U) / call->groups;
+    uint32_t pixel = call->from / n_parts * LANES;
+    uint32_t part = call->from % n_parts;
+    for (uint32_t unit = call->from; unit < call->to; unit++) {
         const uint32_t lanes = n_pixels - pixel >= LANES ? LANES : 1U;
-        if (op->kind == HK_NET_CONV) {
-            for (uint32_t lane = 0; lane < lanes; lane++) {
-                widen_window(call, pixel + lane, (int16_t *)(void *)(taps + lane), lanes);
-            }
-        } else if (lanes == LANES) {
-            widen_two_pixels(op, in + pixel, n_pixels, taps);
-        } else {
-            widen_one_pixel(op, in + pixel, n_pixels, taps);
+        if (part == 0U) {
+            widen(call, taps, pixel, lanes);
         }
-        multiply(call, taps, pixel, lanes);
+        multiply(call, taps, pixel, lanes, part * call->groups);
+        if (++part == n_parts) {
+            part = 0U;
+            pixel += LANES;
+        }
     }
 }

@@ -62,19 +62,86 @@ static const kernel_t kernels[HK_NET_TRANSPOSE + 1] = {
     [HK_NET_TRANSPOSE] = transpose,
 };
 
-hk_status_t hk_net_run(const hk_net_t *net, void *arena, size_t n_bytes) {
+/* Units of an operator, and multiply-accumulates of one, roughly: an operator that is one unit counts its codes. */
+typedef struct {
+    uint32_t n;
+    uint32_t groups;
+    uint64_t macs;
+} units_t;
+
+static units_t units_of(const hk_net_op_t *op, uint32_t macs) {
+    const uint64_t n_pixels = (uint64_t)op->out_h * op->out_w;
+    if (op->kind == HK_NET_POINT || op->kind == HK_NET_CONV) {
+        const uint64_t per_group = 4ULL * HK_NET_GROUP * hk_net_pairs(op);
+        const uint32_t n_all = hk_net_groups(op);
+        const uint64_t fits = macs / per_group;
+        const uint32_t groups = fits == 0U ? 1U : (fits < n_all ? (uint32_t)fits : n_all);
+        const uint32_t n_parts = (n_all + groups - 1U) / groups;
+        return (units_t){(uint32_t)((n_pixels + 1U) / 2U) * n_parts, groups, per_group * groups};
+    }
+    if (op->kind == HK_NET_DEPTHWISE) {
+        return (units_t){op->out_c, 0U, n_pixels * op->kernel_h * op->kernel_w};
+    }
+    const uint64_t n_in = (uint64_t)op->in_c * op->in_h * op->in_w;
+    return (units_t){1U, 0U, n_in + op->out_c * n_pixels};
+}
+
+static const hk_net_op_t *ops_of(const hk_net_t *net) {
+    return (const hk_net_op_t *)(const void *)(net->blob + sizeof(hk_net_header_t));
+}
+
+static void run_units(const hk_net_t *net, void *arena, const hk_net_op_t *op, uint32_t from, uint32_t to,
+                      uint32_t groups) {
+    kernels[op->kind](
+        &(hk_net_call_t){.op = op, .blob = net->blob, .arena = arena, .from = from, .to = to, .groups = groups});
+}
+
+static hk_status_t check(const hk_net_t *net, const void *arena, size_t n_bytes) {
     if (net == NULL || net->blob == NULL) {
         return HK_ERR_STATE;
     }
     if (arena == NULL || (uintptr_t)arena % 4U != 0U) {
         return HK_ERR_ARG;
     }
-    if (n_bytes < net->arena_bytes) {
-        return HK_ERR_SPACE;
+    return n_bytes < net->arena_bytes ? HK_ERR_SPACE : HK_OK;
+}
+
+hk_status_t hk_net_run(const hk_net_t *net, void *arena, size_t n_bytes) {
+    const hk_status_t status = check(net, arena, n_bytes);
+    if (status != HK_OK) {
+        return status;
     }
-    const hk_net_op_t *op = (const hk_net_op_t *)(const void *)(net->blob + sizeof(hk_net_header_t));
+    const hk_net_op_t *op = ops_of(net);
     for (uint32_t k = 0; k < net->n_ops; k++, op++) {
-        kernels[op->kind](&(hk_net_call_t){.op = op, .blob = net->blob, .arena = arena});
+        const units_t units = units_of(op, UINT32_MAX);
+        run_units(net, arena, op, 0U, units.n, units.groups);
+    }
+    return HK_OK;
+}
+
+hk_status_t hk_net_step(const hk_net_t *net, void *arena, size_t n_bytes, hk_net_cursor_t *cursor, uint32_t macs) {
+    const hk_status_t status = check(net, arena, n_bytes);
+    if (status != HK_OK) {
+        return status;
+    }
+    uint64_t left = macs;
+    while (cursor->op < net->n_ops) {
+        const hk_net_op_t *const op = ops_of(net) + cursor->op;
+        const units_t units = units_of(op, macs);
+        const uint64_t fits = left / (units.macs + 1U);
+        if (fits == 0U && left != macs) {
+            break;
+        }
+        const uint32_t rest = units.n - cursor->unit;
+        const uint32_t n = fits == 0U ? 1U : (fits < rest ? (uint32_t)fits : rest);
+        run_units(net, arena, op, cursor->unit, cursor->unit + n, units.groups);
+        const uint64_t spent = n * (units.macs + 1U);
+        left = spent < left ? left - spent : 0U;
+        cursor->unit += n;
+        if (cursor->unit == units.n) {
+            cursor->op++;
+            cursor->unit = 0U;
+        }
     }
     return HK_OK;
 }

@@ -1,6 +1,7 @@
 /*
- * Fuzz target of the network loader (libFuzzer): whatever hk_net_load accepts, hk_net_run must execute inside blob and
- * arena. The CRC is set right first, or nothing would get past it. Build: see networkbench/fuzz.py.
+ * Fuzz target of the network loader (libFuzzer): whatever hk_net_load accepts, hk_net_run and
+ * hk_net_step must execute inside blob and arena. The CRC is set right first, or nothing would get past it. Build: see
+ * networkbench/fuzz.py.
  */
 #include "hk/hk_net.h"
 
@@ -41,6 +42,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes) {
         void *const arena = calloc(1, net.arena_bytes == 0U ? 1U : net.arena_bytes);
         if (arena != NULL && hk_net_run(&net, arena, net.arena_bytes) != HK_OK) {
             abort(); /* a network that loads must run */
+        }
+        hk_net_cursor_t cursor = {0};
+        while (arena != NULL && cursor.op < net.n_ops) {
+            if (hk_net_step(&net, arena, net.arena_bytes, &cursor, (uint32_t)n_bytes) != HK_OK) {
+                abort();
+            }
         }
         free(arena);
     }
