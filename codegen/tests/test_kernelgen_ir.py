@@ -1,14 +1,16 @@
 """The kernel generator: what its loops compute, without a core: registers, order, bounds, text."""
 
+import itertools
 import re
 
 import pytest
 from hushkit_codegen.errors import DesignError
 from hushkit_codegen.kernels.biquad import Cascade, biquad
 from hushkit_codegen.kernels.bounds import q15_sum, q31_sum
-from hushkit_codegen.kernels.correlation import Shape, Sum, assign_registers, correlation, plan_groups
+from hushkit_codegen.kernels.correlation import Shape, Sum, correlation
 from hushkit_codegen.kernels.entering import entering
 from hushkit_codegen.kernels.functions import correlation_text
+from hushkit_codegen.kernels.grouping import assign_registers, plan_groups
 from hushkit_codegen.kernels.ir import Kernel, Loop, Role
 from hushkit_codegen.kernels.printing import print_kernel
 from hypothesis import given, settings
@@ -174,6 +176,21 @@ def test_q31_correlation_computes_its_sum(core: str, n_terms: int, outputs: int,
     assert y == [sum(c[k] * x[k + p] for k in range(n_terms)) >> 31 for p in range(outputs)]
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(CORES), st.integers(1, 70), st.integers(1, 8), st.integers(2, 8), st.randoms(use_true_random=False)
+)
+def test_stepped_correlation_computes_its_sum(core: str, n_terms: int, outputs: int, step: int, rng: object) -> None:
+    draw = rng.randint  # type: ignore[attr-defined]
+    limit = 2**31 // n_terms
+    c = [draw(-limit, limit) for _ in range(n_terms)]
+    x = [draw(-(2**31), 2**31 - 1) for _ in range(n_terms + step * (outputs - 1))]
+
+    y = execute(kernel_of(core, Shape(Sum.Q31, n_terms, outputs, step=step)), x, c, [0] * outputs)
+
+    assert y == [sum(c[k] * x[k + step * p] for k in range(n_terms)) >> 31 for p in range(outputs)]
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(CORES), st.integers(1, 40), st.integers(0, 32), st.randoms(use_true_random=False))
 def test_shifted_correlation_shifts_by_its_argument(core: str, n_terms: int, shift: int, rng: object) -> None:
@@ -234,8 +251,9 @@ def kernel_of(core: str, shape: Shape) -> Kernel:
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("sums", list(Sum))
 def test_register_plan_uses_each_register_once(core: str, sums: Sum) -> None:
-    for outputs in (4, 8):
-        for plan in plan_groups(core, sums, outputs):
+    steps = (1,) if sums is Sum.Q31_STEP else (1, 2, 3, 5, 8)
+    for outputs, step in itertools.product((4, 8), steps):
+        for plan in plan_groups(core, sums, outputs, step):
             files = assign_registers(plan, sums, 12)
             used = [name for accumulator in files.accumulators for name in accumulator]
             used += [*files.window, *files.terms]

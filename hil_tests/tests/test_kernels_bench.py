@@ -14,6 +14,7 @@ from hushkit_hil.kernelbench.cases import (
     Case,
     all_cases,
     biquad_case,
+    decimator_case,
     fir_q15_case,
     fir_q31_case,
     fxnlms_case,
@@ -33,10 +34,13 @@ def odd_shapes(core: str) -> tuple[Case, ...]:
     long = ((8, 1), (9, 4), (31, 8), (1023, 1))
     short = ((8, 8), (62, 1), (130, 4), (1024, 8))
     cascades = ((1, 1), (12, 4), (12, 8))
+    decimators = ((Sum.Q15, 48, 3, 1), (Sum.Q15, 34, 2, 4), (Sum.Q15, 18, 5, 8), (Sum.Q15, 26, 4, 1))
+    wide = ((Sum.Q31, 48, 3, 8), (Sum.Q31, 33, 2, 4), (Sum.Q31, 7, 6, 2), (Sum.Q31, 130, 4, 1))
     return (
         *(fir_q31_case(core, taps, block) for taps, block in long),
         *(fir_q15_case(core, taps, block) for taps, block in short),
         *(biquad_case(core, sections, block, saves_fraction=True) for sections, block in cascades),
+        *(decimator_case(core, *shape) for shape in (*decimators, *wide)),
         fxnlms_case(core, 32, 8),
         fxnlms_case(core, 64, 16),
         warped_case(core, 95, 64),

@@ -17,153 +17,27 @@ A function of one group keeps y in its register and saves no more registers than
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from math import gcd
 
 from hushkit_codegen.errors import DesignError
-from hushkit_codegen.kernels.ir import POOL, Kernel, Loop, Op, Role, alu, control, load, mac
+from hushkit_codegen.kernels.grouping import (
+    FIRST_MULTIPLY,
+    MULTIPLY,
+    PAIRS,
+    SPARE,
+    UNROLLED,
+    Files,
+    Plan,
+    Sum,
+    assign_in_place,
+    assign_registers,
+    plan_groups,
+)
+from hushkit_codegen.kernels.ir import Kernel, Loop, Op, Role, alu, control, load, mac
 
-_SPARE = POOL[-1]  # the register that groups with a register to spare do not touch
+__all__ = ["Shape", "Sum", "correlation", "finish_sum"]
+
 _CHUNK = 8  # outputs of one pass over the registers; more are a loop around it
 _LONGEST_BODY = 48  # terms; post-indexed offsets reach 255 bytes, and a loop should fit a small flash cache
-_UNROLLED = 24  # terms; up to here a loop costs more than it saves
-
-
-class Sum(StrEnum):
-    """How products are added."""
-
-    Q31 = "q31"  # 32 x 32 into 64 bits
-    Q15 = "q15"  # two 16 x 16 into 32 bits: exact while sum |c| <= 65535
-    Q15_LONG = "q15_long"  # two 16 x 16 into 64 bits
-    Q31_STEP = "q31_step"  # y -= round(c x / 2^32) term by term: a weight update that ends in the weights themselves
-
-
-_MAC = {Sum.Q31: "smlal", Sum.Q15: "smlad", Sum.Q15_LONG: "smlald", Sum.Q31_STEP: "smmlsr"}
-_FIRST = {**_MAC, Sum.Q31: "smull", Sum.Q15: "smuad"}
-_PAIRS = {Sum.Q15, Sum.Q15_LONG}
-_ACCUMULATOR_WORDS = {Sum.Q31: 2, Sum.Q15: 1, Sum.Q15_LONG: 2, Sum.Q31_STEP: 1}
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How one group of outputs is computed together.
-
-    ``ahead`` is the number of terms fetched at once (grouped) or in advance (interleaved); ``window`` and ``terms`` are
-    the rings of registers for x and c; a group of up to ``straight`` terms is unrolled whole.
-    """
-
-    outputs: int
-    ahead: int
-    window: int
-    terms: int
-    grouped: bool
-    straight: int = _UNROLLED
-
-    @property
-    def period(self) -> int:
-        """Terms after which both register rings are back where they started."""
-        step = self.ahead if self.grouped else 1
-        window = self.window // gcd(self.window, step) * step
-        if self.grouped:
-            return window
-        return window // gcd(window, self.terms) * self.terms
-
-
-# Register budget: accumulators + window + terms (+ counter) <= 12. Cortex-M4: one more register for the window would
-# cost an output, one less a stall per term. Cortex-M7: two outputs already hide every load.
-_GROUPED = {
-    (Sum.Q31, 1): Plan(1, 4, 4, 4, grouped=True),
-    (Sum.Q31, 2): Plan(2, 2, 4, 2, grouped=True),
-    (Sum.Q31, 3): Plan(3, 2, 4, 2, grouped=True),
-    (Sum.Q15, 1): Plan(1, 5, 5, 5, grouped=True),
-    (Sum.Q15, 2): Plan(2, 4, 5, 4, grouped=True),
-    (Sum.Q15, 4): Plan(4, 2, 5, 2, grouped=True),
-    (Sum.Q15_LONG, 1): Plan(1, 4, 4, 4, grouped=True),
-    (Sum.Q15_LONG, 2): Plan(2, 2, 4, 2, grouped=True),
-    (Sum.Q31_STEP, 4): Plan(4, 2, 5, 2, grouped=True),
-}
-_GROUPED_FEW = {  # no stall per term either, for a load is used two cycles later; what is saved goes into the loop
-    **_GROUPED,
-    (Sum.Q31, 1): Plan(1, 2, 2, 2, grouped=True, straight=64),
-    (Sum.Q15, 1): Plan(1, 2, 2, 2, grouped=True, straight=64),
-    (Sum.Q15_LONG, 1): Plan(1, 2, 2, 2, grouped=True, straight=64),
-}
-_INTERLEAVED = {
-    (Sum.Q31, 1): Plan(1, 2, 4, 4, grouped=False),
-    (Sum.Q31, 2): Plan(2, 1, 4, 2, grouped=False),
-    (Sum.Q15, 1): Plan(1, 2, 4, 4, grouped=False),
-    (Sum.Q15, 2): Plan(2, 1, 4, 2, grouped=False),
-    (Sum.Q15, 4): Plan(4, 1, 5, 2, grouped=False),
-    (Sum.Q15_LONG, 1): Plan(1, 2, 4, 4, grouped=False),
-    (Sum.Q15_LONG, 2): Plan(2, 1, 4, 2, grouped=False),
-    (Sum.Q31_STEP, 4): Plan(4, 1, 5, 2, grouped=False),
-}
-
-
-def plan_groups(core: str, sums: Sum, outputs: int) -> tuple[Plan, ...]:
-    """Split a block of outputs into groups that fit the registers.
-
-    Raises:
-        DesignError: The core has no assembly order (Cortex-M55 uses Helium).
-    """
-    orders = {"cortex-m4": _GROUPED, "cortex-m33": _GROUPED_FEW, "cortex-m7": _INTERLEAVED}
-    if core not in orders:
-        raise DesignError(f"no assembly order for {core}; expected one of {', '.join(orders)}")
-    table = orders[core]
-    sizes = sorted((size for kind, size in table if kind is sums), reverse=True)
-    groups: list[Plan] = []
-    left = outputs
-    while left:
-        size = next(size for size in sizes if size <= left)
-        if left == 4 and size == 3:
-            size = 2
-        groups.append(table[sums, size])
-        left -= size
-    return tuple(groups)
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Registers of one group: accumulators, window ring, term ring, loop counter (and its stack slot).
-
-    ``y`` is the register that keeps the output pointer; empty: it waits in the frame.
-    """
-
-    accumulators: tuple[tuple[str, ...], ...]
-    window: tuple[str, ...]
-    terms: tuple[str, ...]
-    counter: str
-    slot: int | None
-    y: str = ""
-
-    def saved(self) -> list[str]:
-        """Registers among them that belong to the caller."""
-        used = {*self.window, *self.terms, self.counter, *(name for each in self.accumulators for name in each)}
-        return [name for name in POOL if name in used and name not in {"r2", "r3", "r12", "lr"}]
-
-
-def assign_in_place(plan: Plan, sums: Sum) -> Files | None:
-    """Place the values of a function's only group beside y in r2; None where registers do not suffice."""
-    words = _ACCUMULATOR_WORDS[sums]
-    pool = ["r3", "r12", *(name for name in POOL if name not in {"r2", "r3", "r12"})]
-    if words * plan.outputs + plan.window + plan.terms + 1 > len(pool):
-        return None
-    accumulators = tuple(tuple(pool.pop(0) for _ in range(words)) for _ in range(plan.outputs))
-    window = tuple(pool.pop(0) for _ in range(plan.window))
-    terms = tuple(pool.pop(0) for _ in range(plan.terms))
-    return Files(accumulators, window, terms, "lr", None, "r2")
-
-
-def assign_registers(plan: Plan, sums: Sum, slot: int) -> Files:
-    """Place one group's values; the counter goes to the stack when no register is left."""
-    words = _ACCUMULATOR_WORDS[sums]
-    pool = list(POOL)
-    accumulators = tuple(tuple(pool.pop(0) for _ in range(words)) for _ in range(plan.outputs))
-    window = tuple(pool.pop(0) for _ in range(plan.window))
-    terms = tuple(pool.pop(0) for _ in range(plan.terms))
-    if pool:
-        return Files(accumulators, window, terms, _SPARE, None)
-    return Files(accumulators, window, terms, terms[0], slot)
 
 
 def is_straight(plan: Plan, n_terms: int) -> bool:
@@ -201,7 +75,7 @@ def _zero(files: Files) -> list[Op]:
 def _preload(plan: Plan, files: Files, lead: int, n_terms: int, *, moves: bool) -> list[Op]:
     """Terms and window in front of the first product; with ``moves`` both pointers step over them."""
     ops: list[Op] = []
-    ready = plan.outputs - 1 + min(lead, n_terms)  # nothing behind the window is read
+    ready = plan.reach + min(lead, n_terms)  # nothing behind the window is read
     for registers, pointer, n in ((files.terms, "r1", min(lead, n_terms)), (files.window, "r0", ready)):
         if not moves or plan.grouped:
             ops += [load(registers[k], pointer, 4 * k) for k in range(n)]
@@ -233,7 +107,7 @@ def _body_terms(plan: Plan, available: int) -> int:
     if available <= max(plan.straight, 2 * period):
         return 0
     shortest = max(period, 16 // period * period)
-    if plan.straight > _UNROLLED:  # fewest turns, then the shortest rest
+    if plan.straight > UNROLLED:  # fewest turns, then the shortest rest
         bodies = range(shortest, _LONGEST_BODY + 1, period)
         return min(bodies, key=lambda body: (available // body, available % body))
     bodies = range(shortest, min((2 if plan.grouped else 3) * shortest, _LONGEST_BODY) + 1, period)
@@ -243,7 +117,7 @@ def _body_terms(plan: Plan, available: int) -> int:
 def _fetch(stream: str, register: str, position: int, span: _Range, plan: Plan, *, first: bool) -> Op:
     """Load c[position] or x[position] with the addressing of the span."""
     lead = 0 if plan.grouped else plan.ahead
-    pointer, skipped = ("r1", lead) if stream == "c" else ("r0", plan.outputs - 1 + lead)
+    pointer, skipped = ("r1", lead) if stream == "c" else ("r0", plan.reach + lead)
     if span.looped:
         size = 4 * (span.last - span.first)
         offset = 4 * (position - skipped)
@@ -262,7 +136,7 @@ def _grouped(plan: Plan, sums: Sum, files: Files, span: _Range) -> list[Op]:
         for k in range(width):
             ops.append(_fetch("c", files.terms[k], term + k, span, plan, first=first["c"]))
             first["c"] = False
-            newest = term + k + plan.outputs - 1
+            newest = term + k + plan.reach
             ops.append(_fetch("x", files.window[newest % plan.window], newest, span, plan, first=first["x"]))
             first["x"] = False
         for k in range(width):
@@ -276,10 +150,10 @@ def _products(plan: Plan, sums: Sum, files: Files, span: _Range, term: int) -> l
     coefficient = files.terms[(term - span.first) % plan.ahead if plan.grouped else term % plan.terms]
     return [
         mac(
-            _FIRST[sums] if fresh else _MAC[sums],
+            FIRST_MULTIPLY[sums] if fresh else MULTIPLY[sums],
             files.accumulators[p],
             coefficient,
-            files.window[(term + p) % plan.window],
+            files.window[(term + plan.step * p) % plan.window],
         )
         for p in range(plan.outputs)
     ]
@@ -290,8 +164,8 @@ def _interleaved(plan: Plan, sums: Sum, files: Files, span: _Range) -> list[Op]:
     first = {"c": True, "x": True}
 
     def fetch(stream: str, term: int) -> list[Op]:
-        newest = term if stream == "c" else term + plan.outputs - 1
-        limit = span.n_terms if stream == "c" else span.n_terms + plan.outputs - 1
+        newest = term if stream == "c" else term + plan.reach
+        limit = span.n_terms if stream == "c" else span.n_terms + plan.reach
         if not span.looped and newest >= limit:
             return []
         ring = files.terms if stream == "c" else files.window
@@ -324,6 +198,7 @@ class Shape:
             word aligned.
         shifted: Q31 only: sums are shifted right by an argument (0 to 32) instead of 31.
         windows: 1, or 2: a second window (q15: the delay line shifted by a sample), its outputs between the first's.
+        step: Words from one output's window to the next one's: more than 1 in a decimator.
     """
 
     sums: Sum
@@ -331,6 +206,7 @@ class Shape:
     outputs: int
     windows: int = 1
     shifted: bool = False
+    step: int = 1
 
     @property
     def arguments(self) -> str:
@@ -341,20 +217,34 @@ class Shape:
     @property
     def text(self) -> str:
         """The shape in words."""
-        terms = f"{self.n_terms} {'pairs of terms' if self.sums in _PAIRS else 'terms'}"
-        return f"{terms}, {self.outputs * self.windows} output(s), {self.sums}"
+        terms = f"{self.n_terms} {'pairs of terms' if self.sums in PAIRS else 'terms'}"
+        apart = f" {self.step} words apart" if self.step > 1 else ""
+        return f"{terms}, {self.outputs * self.windows} output(s){apart}, {self.sums}"
 
     def fault(self) -> str:
         """Why this shape cannot be generated; empty when it can."""
-        if self.n_terms < 1 or self.outputs < 1 or self.windows not in {1, 2}:
-            return "expected at least one term and one output, and one or two windows"
-        if self.outputs > _CHUNK and (self.outputs % _CHUNK or self.windows == 2 or self.sums in _PAIRS):
-            return f"expected at most {_CHUNK} outputs, or in q31 with one window a multiple of {_CHUNK}"
-        if self.sums is Sum.Q31_STEP and self.outputs % 4:
-            return "expected a multiple of 4 weights"
-        if self.shifted and (self.sums is not Sum.Q31 or self.outputs > _CHUNK or self.windows == 2):
-            return f"a shift is for q31, one window and at most {_CHUNK} outputs"
-        return ""
+        several = self.outputs > _CHUNK
+        wanted = (
+            (
+                self.n_terms >= 1 and self.outputs >= 1 and self.windows in {1, 2},
+                "expected at least one term and one output, and one or two windows",
+            ),
+            (1 <= self.step <= _CHUNK, f"expected a step of 1 to {_CHUNK} words"),
+            (
+                not several or not (self.outputs % _CHUNK or self.windows == 2 or self.sums in PAIRS),
+                f"expected at most {_CHUNK} outputs, or in q31 with one window a multiple of {_CHUNK}",
+            ),
+            (
+                self.step == 1 or not (self.sums is Sum.Q31_STEP or self.shifted or several),
+                f"a step is for q15 and q31, at most {_CHUNK} outputs and no shift",
+            ),
+            (self.sums is not Sum.Q31_STEP or self.outputs % 4 == 0, "expected a multiple of 4 weights"),
+            (
+                not self.shifted or not (self.sums is not Sum.Q31 or several or self.windows == 2),
+                f"a shift is for q31, one window and at most {_CHUNK} outputs",
+            ),
+        )
+        return next((text for holds, text in wanted if not holds), "")
 
 
 def correlation(name: str, core: str, shape: Shape, *, bounds: str, equivalent: str) -> Kernel:
@@ -373,7 +263,7 @@ def correlation(name: str, core: str, shape: Shape, *, bounds: str, equivalent: 
     if shape.fault():
         raise DesignError(f"{name}: {shape.text}: {shape.fault()}")
     steps: list[Op | Loop]
-    groups = plan_groups(core, shape.sums, min(shape.outputs, _CHUNK))
+    groups = plan_groups(core, shape.sums, min(shape.outputs, _CHUNK), shape.step)
     chunks = shape.outputs // _CHUNK
     only = None if len(groups) > 1 or shape.windows > 1 or shape.shifted else assign_in_place(groups[0], shape.sums)
     if only is not None and shape.sums is not Sum.Q31_STEP:
@@ -389,7 +279,7 @@ def correlation(name: str, core: str, shape: Shape, *, bounds: str, equivalent: 
             control("push", "{r4-r11, lr}"),
             alu("mov", f"r4, #{chunks}"),
             control("push", "{r0-r4}"),
-            *([control("ldr", f"{_SPARE}, [sp, #8]", "y")] if _stays(shape, groups) else []),
+            *([control("ldr", f"{SPARE}, [sp, #8]", "y")] if _stays(shape, groups) else []),
             Loop("9", chunks, "", body),
             control("add", "sp, sp, #20"),
             _leave(shape),
@@ -404,7 +294,7 @@ def correlation(name: str, core: str, shape: Shape, *, bounds: str, equivalent: 
         schedule=f"{order}; outputs computed together: {' + '.join(str(plan.outputs) for plan in groups)}",
         equivalent=equivalent,
         steps=tuple(steps),
-        work=shape.n_terms * shape.outputs * shape.windows * (2 if shape.sums in _PAIRS else 1),
+        work=shape.n_terms * shape.outputs * shape.windows * (2 if shape.sums in PAIRS else 1),
     )
 
 
@@ -424,7 +314,7 @@ def _in_place(shape: Shape, plan: Plan, files: Files) -> list[Op | Loop]:
 
 
 def _stays(shape: Shape, groups: Sequence[Plan]) -> bool:
-    """Whether x, c and y stay in r0, r1 and ``_SPARE`` over a whole chunk: unrolled, and a register left over."""
+    """Whether x, c and y stay in r0, r1 and ``SPARE`` over a whole chunk: unrolled, and a register left over."""
     return all(
         is_straight(plan, shape.n_terms) and assign_registers(plan, shape.sums, 12).slot is None for plan in groups
     )
@@ -442,9 +332,9 @@ def _outputs(name: str, shape: Shape, groups: Sequence[Plan], *, chunked: bool) 
                 raise DesignError(f"{name}: {shape.text} leaves no register for the loop counter; use one window")
             before = groups[index - 1] if index else None
             if before is not None and (stays or is_straight(before, shape.n_terms)):
-                steps.append(alu("add", f"r0, r0, #{4 * before.outputs}"))
+                steps.append(alu("add", f"r0, r0, #{4 * before.step * before.outputs}"))
             elif not stays and (chunked or index or window):
-                steps += _reload(done, window)
+                steps += _reload(done * plan.step, window)
             if shape.sums is Sum.Q31_STEP:
                 steps += _fetch_weights(files, done, stays=stays)
             steps += correlate_group(plan, shape.sums, shape.n_terms, files, str(index + 1 + window * len(groups)))
@@ -455,14 +345,14 @@ def _outputs(name: str, shape: Shape, groups: Sequence[Plan], *, chunked: bool) 
 
 
 def _reload(done: int, window: int) -> list[Op]:
-    """Set r0 and r1 for a group that starts at output ``done``."""
+    """Set r0 and r1 for a group whose first window starts at word ``done``."""
     x_word = 12 if window else 0
     ops = [control("ldr", "r1, [sp, #4]", "c"), control("ldr", f"r0, [sp, #{x_word}]", "x")]
     return [*ops, alu("add", f"r0, r0, #{4 * done}")] if done else ops
 
 
 def _fetch_weights(files: Files, done: int, *, stays: bool) -> list[Op]:
-    pointer = _SPARE if stays else files.terms[0]
+    pointer = SPARE if stays else files.terms[0]
     ops = [] if stays else [control("ldr", f"{pointer}, [sp, #8]", "y")]
     return [
         *ops,
@@ -482,7 +372,7 @@ def _next_chunk(shape: Shape, groups: Sequence[Plan]) -> list[Op | Loop]:
         done = sum(plan.outputs for plan in groups[:-1])
         return [
             alu("add", f"r0, r0, #{4 * (_CHUNK - done)}"),
-            alu("add", f"{_SPARE}, {_SPARE}, #{4 * _CHUNK}"),
+            alu("add", f"{SPARE}, {SPARE}, #{4 * _CHUNK}"),
             *counting,
         ]
     return [
@@ -505,7 +395,7 @@ def _finish(shape: Shape, files: Files, first_byte: int, *, ready: bool) -> list
     for index, accumulator in enumerate(files.accumulators):
         ops += finish_sum(shape.sums, accumulator)
         result = accumulator[1] if shape.sums is Sum.Q31 else accumulator[0]
-        mnemonic = "strh" if shape.sums in _PAIRS else "str"
+        mnemonic = "strh" if shape.sums in PAIRS else "str"
         ops.append(Op(Role.STORE, mnemonic, f"{result}, [{pointer}, #{first_byte + 4 * index}]"))
     return ops
 

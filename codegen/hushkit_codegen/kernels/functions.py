@@ -1,5 +1,6 @@
 """From shapes to C text: each function in assembly (or Helium) for its core, and in portable C, same integers."""
 
+from hushkit_codegen.errors import DesignError
 from hushkit_codegen.kernels.biquad import Cascade, biquad
 from hushkit_codegen.kernels.correlation import Shape, Sum, correlation
 from hushkit_codegen.kernels.entering import ENTER_ARGUMENTS, entering
@@ -63,13 +64,48 @@ def correlation_portable_text(name: str, shape: Shape) -> str:
 
 def fir_text(name: str, title: str, n_taps: int, block: int, *, q15: bool) -> str:
     """C of one filter around its correlation ``<name>_inner``: delay line ``<name>_line_t`` and ``<name>_filter``."""
+    ring = ring_length(n_taps, max(block, 2) if q15 else block)
     return _render(
-        "fir_q15" if q15 else "fir_q31",
+        "fir_q15" if q15 else "fir_q31", name=name, title=title, n_taps=n_taps, block=block, ring=ring, factor=1
+    )
+
+
+def decimator_shape(sums: Sum, n_taps: int, factor: int, block: int) -> Shape:
+    """The correlation inside a decimator: ``block`` outputs, one for every ``factor`` samples.
+
+    Raises:
+        DesignError: An odd number of taps or an odd block of several outputs in q15; a factor beyond 8.
+    """
+    if sums is Sum.Q31:
+        return Shape(sums, n_taps, block, step=factor)
+    if n_taps % 2 or (block > 1 and block % 2):
+        raise DesignError(f"q15 decimator of {n_taps} taps, block {block}: expected even taps, and block 1 or even")
+    return Shape(sums, n_taps // 2, max(1, block // 2), windows=min(2, block), step=factor)
+
+
+def decimator_text(name: str, title: str, shape: Shape, factor: int) -> str:
+    """C of one decimator around its correlation ``<name>_inner``, as `fir_text`; takes ``factor`` samples per output.
+
+    Output p is the filter's at sample ``factor * p`` of its block, as CMSIS-DSP's.
+    """
+    block = shape.outputs * shape.windows
+    inputs = factor * block
+    if shape.sums is Sum.Q31:
+        ring = ring_length(shape.n_terms, inputs)
+        return _render("fir_q31", name=name, title=title, n_taps=shape.n_terms, block=block, ring=ring, factor=factor)
+    n_taps = 2 * shape.n_terms
+    ring = ring_length(n_taps, inputs if inputs % 2 == 0 else 2 * inputs)
+    return _render(
+        "decimate_q15",
         name=name,
         title=title,
         n_taps=n_taps,
         block=block,
-        ring=ring_length(n_taps, max(block, 2) if q15 else block),
+        factor=factor,
+        inputs=inputs,
+        ring=ring,
+        lines=("even", "odd") if factor % 2 else ("odd",),
+        second=f"even[{ring - n_taps + 1 + factor}]" if factor % 2 else f"odd[{ring - n_taps + 2 + factor}]",
     )
 
 

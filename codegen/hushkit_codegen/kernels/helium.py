@@ -7,8 +7,8 @@ exact as in scalar code. Multiplier and memory each take two cycles per vector a
 is the number of loads:
 
     single    every output of a group loads its own window and shares the terms: n + 1 loads for n multiplies
-    paired    outputs p and p + 4 (q31): the later one's window is the earlier one's next vector, so that one load and
-              the terms serve two multiplies, and the multiplier never waits
+    paired    outputs p and p + 4 of a q31 filter: the later one's window is the earlier one's next vector, so that one
+              load and the terms serve two multiplies, and the multiplier never waits
 
 Loads and multiplies alternate, and the pairs' vectors change names instead of places: the loop is unrolled by two or
 more. Loop ends cost nothing (LE); the last incomplete vector is loaded under a predicate, which reads and adds nothing
@@ -115,13 +115,16 @@ def _lanes(shape: Shape) -> int:
 def _groups(shape: Shape) -> list[list[_Column]]:
     """Split the outputs of a chunk into groups of at most four whose sums fit the registers."""
     if shape.sums is not Sum.Q31:
-        places = [(2 * p + w, pointer, 4 * p) for p in range(shape.outputs) for w, pointer in _windows(shape)]
+        places = [
+            (2 * p + w, pointer, 4 * shape.step * p) for p in range(shape.outputs) for w, pointer in _windows(shape)
+        ]
         return [_single(shape, places[at : at + _TOGETHER]) for at in range(0, len(places), _TOGETHER)]
     outputs = min(shape.outputs, _CHUNK)
-    paired = list(range(max(0, outputs - _PAIR)))
+    paired = list(range(max(0, outputs - _PAIR))) if shape.step == 1 else []
     groups = [_paired(shape, paired[at : at + 2]) for at in range(0, len(paired), 2)]
-    alone = [(p, "r0", 4 * p) for p in range(len(paired), min(outputs, _PAIR))]
-    return [*groups, *([_single(shape, alone)] if alone else [])]
+    near = min(outputs, _PAIR) if paired else outputs
+    alone = [(p, "r0", 4 * shape.step * p) for p in range(len(paired), near)]
+    return [*groups, *(_single(shape, alone[at : at + _TOGETHER]) for at in range(0, len(alone), _TOGETHER))]
 
 
 def _windows(shape: Shape) -> list[tuple[int, str]]:

@@ -12,6 +12,8 @@ from hushkit_codegen.kernels.correlation import Shape, Sum
 from hushkit_codegen.kernels.functions import (
     biquad_text,
     correlation_text,
+    decimator_shape,
+    decimator_text,
     fir_text,
     fxnlms_text,
     preamble,
@@ -47,6 +49,7 @@ class Case:
         peers: Library calls that are timed.
         note: Why a peer or a reference is missing; empty otherwise.
         unequal: Peers that are timed but do not do the same job, so that no ratio is taken with them.
+        outputs: Samples written per call; 0: as many as read.
         target: Smallest ratio of cycles, best library call over generated, that the project promises; 0: none.
     """
 
@@ -61,6 +64,7 @@ class Case:
     target: float = 0.0
     note: str = ""
     unequal: frozenset[str] = frozenset()
+    outputs: int = 0
 
 
 _FIR_PEERS: Final = {
@@ -175,6 +179,30 @@ def fir_q15_case(core: str, n_taps: int, block: int) -> Case:
     return Case(name, "fir_q15", f"{n_taps} taps, block {block}", block, 2, text, "plain", peers, target)
 
 
+def decimator_case(core: str, sums: Sum, n_taps: int, factor: int, block: int) -> Case:
+    """``block`` outputs, one for every ``factor`` samples, against ``arm_fir_decimate_q15`` or ``_q31``."""
+    word = "q31" if sums is Sum.Q31 else "q15"
+    name = f"decimate_{word}_{n_taps}_by{factor}_b{block}"
+    taps = random_taps(n_taps, 2**31 if sums is Sum.Q31 else 65535, seed=n_taps + factor)
+    bounds = q31_sum(taps) if sums is Sum.Q31 else q15_sum(taps)[1]
+    shape = decimator_shape(sums, n_taps, factor, block)
+    function = f"arm_fir_decimate_{word}"
+    peers = tuple(
+        Peer(call, tag, f"arm_fir_decimate_instance_{word}", f"arm_fir_decimate_init_{word}")
+        for call, tag in ((function, "plain"), (f"arm_fir_decimate_fast_{word}", "fast"))
+    )
+    text = _environment().get_template("decimator_case.c.j2").render(
+        name=name, type=f"int{16 if word == 'q15' else 32}_t", taps=taps, n_taps=n_taps, factor=factor,
+        inputs=factor * block, peers=peers,
+        inner_text=correlation_text(f"{name}_inner", core, shape, bounds=bounds, equivalent=function),
+        filter_text=decimator_text(name, "Bench decimator", shape, factor),
+    )  # fmt: skip
+    return Case(
+        name, f"decimate_{word}", f"{n_taps} taps by {factor}, {block} output(s)", factor * block,
+        2 if word == "q15" else 4, text, "plain", peers, outputs=block,
+    )  # fmt: skip
+
+
 def biquad_case(core: str, n_sections: int, block: int, *, saves_fraction: bool) -> Case:
     """A cascade against ``arm_biquad_cascade_df1_q31``; with fraction saving its portable C is the reference."""
     name = f"biquad_{n_sections}_b{block}" + ("_fraction" if saves_fraction else "")
@@ -274,6 +302,12 @@ def _cases(core: str) -> tuple[Case, ...]:
         lambda: fir_q31_case(core, 128, 1),
         lambda: fir_q31_case(core, 512, 1),
         lambda: fxnlms_case(core, 128, 8),
+        lambda: decimator_case(core, Sum.Q15, 48, 3, 8),
+        lambda: decimator_case(core, Sum.Q15, 48, 3, 4),
+        lambda: decimator_case(core, Sum.Q15, 48, 3, 1),
+        lambda: decimator_case(core, Sum.Q31, 48, 3, 8),
+        lambda: decimator_case(core, Sum.Q31, 48, 3, 4),
+        lambda: decimator_case(core, Sum.Q31, 48, 3, 1),
         lambda: warped_case(core, 64, 64),
     )
     return tuple(make() for make in makers)

@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     const char *name;
     uint32_t block;        /* samples per call */
+    uint32_t outputs;      /* of them written: fewer in a decimator */
     uint32_t sample_bytes; /* 2 or 4 */
     bench_runner_t generated;
     bench_runner_t reference;              /* bit for bit the same; run is null when there is none */

@@ -97,7 +97,7 @@ static void put_line(void) {
 static int32_t x[BENCH_MAX_BLOCK], x_again[BENCH_MAX_BLOCK], y[BENCH_MAX_BLOCK], expected[BENCH_MAX_BLOCK];
 
 static void compare(const bench_case_t *bench, uint32_t signal) {
-    const size_t bytes = (size_t)bench->block * bench->sample_bytes;
+    const size_t bytes = (size_t)bench->outputs * bench->sample_bytes;
     uint32_t mismatches = 0;
     uint32_t first = UINT32_MAX;
     uint32_t hash = 2166136261U;
@@ -108,7 +108,7 @@ static void compare(const bench_case_t *bench, uint32_t signal) {
     }
     for (uint32_t done = 0; done < bench_samples; done += bench->block) {
         fill(bench, signal, x);
-        memcpy(x_again, x, bytes);
+        memcpy(x_again, x, sizeof x);
         bench->generated.run(x, y);
         for (size_t k = 0; k < bytes; k++) {
             hash = (hash ^ ((const uint8_t *)y)[k]) * 16777619U;
