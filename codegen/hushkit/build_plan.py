@@ -29,6 +29,7 @@ _CMSIS_FILES = ("arm_bitreversal.c", "arm_bitreversal2.c", "arm_cfft_q31.c", "ar
 _CMSIS_DEFINES = ["-DARM_MATH_LOOPUNROLL", "-DDISABLEFLOAT16"]
 _CMSIS_HOST = ("__GNUC_PYTHON__",)  # CMSIS-DSP's own name for portable C
 _ZCBOR_FILES = ("zcbor_common.c", "zcbor_decode.c", "zcbor_encode.c")
+_PUBLIC_HEADERS = (("zcbor", "include"), ("cmsisdsp", "Include"), ("pymonocypher", "."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def source_folders(board: Board, *, with_link: bool = False) -> list[str]:
 
     The host's firmware has no serial line; its unit tests (``with_link``) test the line's code all the same.
     """
-    shared = ["app", "dsp", f"port/{board.port}"]
+    shared = ["app", "dsp", "net", "update", f"port/{board.port}"]  # without a classifier the linker drops net, update
     return ["link", *shared] if with_link or not board.is_host else shared
 
 
@@ -117,7 +118,7 @@ def system_flags(root: Path, board: Board, third_party: dict[str, Path]) -> list
 def third_party_includes(root: Path, board: Board, third_party: dict[str, Path]) -> list[Path]:
     """Public headers of third-party sources, and the compiler layer CMSIS-DSP wants on a Cortex-M."""
     shim = [] if board.is_host else [root / "firmware" / "src" / "cmsis"]
-    return [*shim, third_party["zcbor"] / "include", third_party["cmsisdsp"] / "Include"]
+    return [*shim, *(third_party[name] / folder for name, folder in _PUBLIC_HEADERS)]
 
 
 def private_includes(third_party: dict[str, Path]) -> list[Path]:
@@ -165,7 +166,7 @@ def third_party_sources(third_party: dict[str, Path]) -> list[Path]:
     cmsis, zcbor = third_party["cmsisdsp"], third_party["zcbor"]
     files = [cmsis / "Source" / folder / f"{folder}.c" for folder in _CMSIS_FOLDERS]
     files += [cmsis / "Source" / "TransformFunctions" / name for name in _CMSIS_FILES]
-    return [*files, *(zcbor / "src" / name for name in _ZCBOR_FILES)]
+    return [*files, *(zcbor / "src" / name for name in _ZCBOR_FILES), third_party["pymonocypher"] / "monocypher.c"]
 
 
 def link_flags(root: Path, board: Board) -> list[str]:

@@ -21,13 +21,13 @@ def test_pin_without_version_or_hash_is_refused_with_its_line(line: str) -> None
 
 
 def test_project_pins_what_the_build_uses() -> None:
-    assert {pin.name for pin in pinned_sources()} == {"cmsisdsp", "zcbor"}
+    assert {pin.name for pin in pinned_sources()} == {"cmsisdsp", "zcbor", "pymonocypher"}
 
 
 def test_missing_sources_name_themselves_and_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "sources_dir", lambda: tmp_path)
 
-    with pytest.raises(InputError, match=r"not fetched: cmsisdsp, zcbor .*make setup"):
+    with pytest.raises(InputError, match=r"not fetched: cmsisdsp, zcbor, pymonocypher .*make setup"):
         require_sources()
 
 

@@ -15,9 +15,9 @@ from hushkit_codegen.network.reference import Rounding
 from hushkit_codegen.network.steps import Flag, Step, Value
 
 MAGIC: Final = b"HKNN"
-VERSION: Final = 1
+VERSION: Final = 2
 CORES: Final = {"cortex-m4": 4, "cortex-m7": 7, "cortex-m33": 33, "cortex-m55": 55}
-_HEADER: Final = "<4sHHIIHHIIIIIfhhfI"
+_HEADER: Final = "<4sHHIIHHIIIIIfhhf4s"
 _OPERATOR: Final = "<BBbbIIIIIIHHHHHHBBBBBBBBhhhHII"
 _HEADER_BYTES: Final = 64
 
@@ -65,7 +65,8 @@ def compile_model(model: Model, core: str, rounding: Rounding = "tflite") -> Com
     assert len(ends) == 2
     body = struct.pack(
         _HEADER, MAGIC, VERSION, CORES[core], total, 0, len(real), 0, arena.size, arena.values[first.name], first.bytes,
-        arena.values[last.name], last.bytes, scales[0][0], scales[0][1], scales[1][1], scales[1][0], 0,
+        arena.values[last.name], last.bytes, scales[0][0], scales[0][1], scales[1][1], scales[1][0],
+        model.digest[3::-1],
     )  # fmt: skip
     blob = body.ljust(_HEADER_BYTES, b"\0") + operators + data
     blob = blob[:12] + struct.pack("<I", zlib.crc32(blob[16:])) + blob[16:]

@@ -3,6 +3,7 @@
 Source: the TensorFlow Lite schema, version 3, through the generated readers of the package ``tflite``.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,9 +110,10 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model with one subgraph."""
+    """One model with one subgraph; ``digest`` is the SHA-256 of its file."""
 
     name: str
+    digest: bytes
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
@@ -159,7 +161,7 @@ def _parse(content: bytes, name: str) -> Model:
     tensors = tuple(_tensor(root, graph, index, name) for index in range(graph.TensorsLength()))
     operators = tuple(_operator(root, graph, index, name) for index in range(graph.OperatorsLength()))
     inputs, outputs = (tuple(int(t) for t in ends) for ends in (graph.InputsAsNumpy(), graph.OutputsAsNumpy()))
-    model = Model(name, tensors, operators, inputs, outputs)
+    model = Model(name, hashlib.sha256(content).digest(), tensors, operators, inputs, outputs)
     _check_types(model)
     return model
 

@@ -19,6 +19,7 @@
 typedef struct {
     const uint8_t *blob; /* null: nothing loaded */
     uint32_t n_ops;
+    uint32_t model;       /* names the model: first four bytes of the SHA-256 of its .tflite file, big-endian */
     uint32_t arena_bytes; /* what hk_net_run needs, 4-byte aligned */
     uint32_t input;       /* offset of the input in the arena */
     uint32_t input_bytes;

@@ -57,6 +57,22 @@ uint32_t hk_port_uart_read(uint8_t *data, uint32_t size);
 /** Queue up to `size` bytes for sending. @return bytes taken: less than `size` when the queue is full. Never blocks. */
 uint32_t hk_port_uart_write(const uint8_t *data, uint32_t size);
 
+/* ---- banks: downloaded networks ------------------------------------------------------------------------------- */
+
+#define HK_PORT_BANKS 2U
+
+/** Bytes of each bank, a multiple of 4; 0: the port has none, and nothing below is called. */
+uint32_t hk_port_bank_bytes(void);
+
+/** Where a bank's bytes can be read, 4-byte aligned. They keep their contents without power. */
+const uint8_t *hk_port_bank(uint32_t bank);
+
+/** Make every byte of a bank 0xFF. @return Whether it did. */
+bool hk_port_bank_erase(uint32_t bank);
+
+/** Write n erased bytes; n and offset are multiples of 4. Power may go at any byte. @return Whether they read so. */
+bool hk_port_bank_write(uint32_t bank, uint32_t offset, const uint8_t *data, uint32_t n);
+
 /* ---- health --------------------------------------------------------------------------------------------------- */
 
 #define HK_FAULT_MAGIC 0x46504B48UL /* "HKPF", little-endian */

@@ -20,7 +20,8 @@ typedef enum {
     HK_ERR_SPACE = -5,   /* a fixed buffer is too small */
     HK_ERR_CORRUPT = -6, /* a check value does not match */
     HK_ERR_LENGTH = -7,  /* received data too short or too long */
-    HK_ERR_UNKNOWN = -8  /* unknown message, command or key */
+    HK_ERR_UNKNOWN = -8, /* unknown message, command or key */
+    HK_ERR_DENIED = -9   /* a signature is not the owner's */
 } hk_status_t;
 
 #endif /* HK_STATUS_H */

@@ -11,7 +11,7 @@
 #include <stdint.h> /* int8_t, int16_t, int32_t, uint8_t, uint16_t, uint32_t */
 
 #define HK_NET_MAGIC     0x4E4E4B48UL /* "HKNN" */
-#define HK_NET_VERSION   1U
+#define HK_NET_VERSION   2U
 #define HK_NET_MAX_ARENA (1UL << 24) /* keeps every product of sizes within 32 bits */
 
 typedef struct {
@@ -31,7 +31,8 @@ typedef struct {
     int16_t input_zero_point;
     int16_t output_zero_point;
     float output_scale;
-    uint32_t reserved_words[3];
+    uint32_t model; /* see hk_net_t */
+    uint32_t reserved_words[2];
 } hk_net_header_t;
 
 enum {

@@ -1,6 +1,7 @@
 /*
  * Checks a blob before anything trusts it: after hk_net_load no operator can read or write outside blob and arena.
  */
+#include "hk/hk_crc32.h"
 #include "hk/hk_net.h"
 #include "hk_net_blob.h"
 
@@ -27,19 +28,6 @@ typedef struct {
     uint32_t total;
     uint32_t arena;
 } limits_t;
-
-static uint32_t crc32(const uint8_t *data, size_t n) {
-    static const uint32_t table[16] = {
-        0x00000000U, 0x1DB71064U, 0x3B6E20C8U, 0x26D930ACU, 0x76DC4190U, 0x6B6B51F4U, 0x4DB26158U, 0x5005713CU,
-        0xEDB88320U, 0xF00F9344U, 0xD6D6A3E8U, 0xCB61B38CU, 0x9B64C2B0U, 0x86D3D2D4U, 0xA00AE278U, 0xBDBDF21CU,
-    };
-    uint32_t crc = 0xFFFFFFFFU;
-    for (size_t k = 0; k < n; k++) {
-        crc = (crc >> 4) ^ table[(crc ^ data[k]) & 15U];
-        crc = (crc >> 4) ^ table[(crc ^ ((uint32_t)data[k] >> 4)) & 15U];
-    }
-    return ~crc;
-}
 
 static bool within(uint64_t offset, uint64_t bytes, uint32_t end) {
     return bytes != 0U && offset + bytes <= end;
@@ -168,7 +156,7 @@ static hk_status_t check_header(const hk_net_header_t *header, const uint8_t *bl
     if (header->total_bytes != n_bytes) {
         return HK_ERR_LENGTH;
     }
-    if (crc32(blob + 16, n_bytes - 16U) != header->crc32) {
+    if (hk_crc32(blob + 16, n_bytes - 16U) != header->crc32) {
         return HK_ERR_CORRUPT;
     }
     if (!core_ok(header->core)) {
@@ -202,6 +190,7 @@ hk_status_t hk_net_load(hk_net_t *net, const void *blob, size_t n_bytes) {
     *net = (hk_net_t){
         .blob = blob,
         .n_ops = header.n_ops,
+        .model = header.model,
         .arena_bytes = header.arena_bytes,
         .input = header.input,
         .input_bytes = header.input_bytes,

@@ -2,8 +2,9 @@
 
     hushkit network compile models/artifacts/noise57-mcu.tflite -o build/network
 
-writes one blob per core (NAME-CORE.hkn, or with --core only that one), which the firmware's runtime loads from flash or
-from a downloaded slot, and prints its size and the RAM it works in.
+writes one signed network per core (NAME-CORE.hkn, or with --core only that one), which the firmware's runtime loads
+from flash or from a downloaded slot, and prints its size and the RAM it works in. --key names the product's private
+key (Ed25519, PEM); without it the development key signs, which every headset built without its own key trusts.
 
     hushkit network bench models/artifacts/noise57-mcu.tflite --core cortex-m4
 
@@ -22,6 +23,7 @@ from hushkit.json_output import write_json
 from hushkit_codegen.network.blob import compile_model
 from hushkit_codegen.network.errors import NetworkError
 from hushkit_codegen.network.model import read_model
+from hushkit_codegen.network.signature import SIGNATURE_BYTES, development_key, public_bytes, read_key, sign
 
 from hushkit_hil.errors import BenchError
 from hushkit_hil.instruments.cycles import CORES, CycleModelError
@@ -42,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rounding", choices=("tflite", "tflm"), default="tflite",
         help="whose codes at ties below the zero point: tflite-runtime's (default) or TFLM's",
     )  # fmt: skip
+    make.add_argument("--key", type=Path, metavar="PEM", help="private key that signs; default: the development key")
     bench = actions.add_parser("bench", help="instructions, cycles and sizes; outputs against tflite-runtime")
     bench.add_argument("--inputs", type=int, default=_INPUTS, help=f"how many are compared (default {_INPUTS})")
     for action in (make, bench):
@@ -65,23 +68,26 @@ def run(options: argparse.Namespace) -> int:
 
 def _compile(options: argparse.Namespace, cores: tuple[str, ...] | list[str]) -> int:
     model = read_model(options.model)
+    key = read_key(options.key) if options.key else development_key()
     documents, lines = [], []
     for core in cores:
         compiled = compile_model(model, core, options.rounding)
         target = options.output / f"{options.model.stem}-{core}.hkn"
         try:
             options.output.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(compiled.blob)
+            target.write_bytes(sign(compiled.blob, key))
         except OSError as err:
             raise InputError(f"{target}: cannot write ({err.strerror}); choose another folder with -o") from err
         documents.append(
             {
                 "file": str(target), "model": model.name, "core": core, "macs": compiled.macs,
-                "flash_model_bytes": len(compiled.blob), "arena_bytes": compiled.arena_bytes,
+                "flash_model_bytes": len(compiled.blob) + SIGNATURE_BYTES, "public_key": public_bytes(key).hex(),
+                "model_id": model.digest[:4].hex(), "arena_bytes": compiled.arena_bytes,
                 "operators": list(compiled.operators),
             }
         )  # fmt: skip
-        lines.append(f"{target}: {len(compiled.blob)} bytes, arena {compiled.arena_bytes} bytes")
+        size = len(compiled.blob) + SIGNATURE_BYTES
+        lines.append(f"{target}: {size} bytes, arena {compiled.arena_bytes} bytes, model {model.digest[:4].hex()}")
     _write(options.json, documents, "\n".join(lines))
     return 0
 

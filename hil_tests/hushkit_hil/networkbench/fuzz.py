@@ -51,7 +51,7 @@ def fuzz_loader(executions: int, *, timeout_s: float = 3600.0) -> int:
 def _build(clang: str, folder: Path) -> Path:
     root = project_root()
     program = folder / "fuzz_net_load"
-    sources = sorted((root / "firmware" / "src" / "net").glob("*.c"))
+    sources = sorted((root / "firmware" / "src" / "net").glob("hk_net_*.c"))
     command = [clang, "-std=c11", "-O1", "-g", "-fwrapv", "-ffp-contract=off", f"-I{root / 'firmware' / 'include'}"]
     command += ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
     command += [str(root / "firmware" / "test" / "fuzz" / "fuzz_net_load.c"), *map(str, sources), "-o", str(program)]

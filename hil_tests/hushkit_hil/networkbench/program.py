@@ -97,7 +97,7 @@ def _build(board: Board, folder: Path, name: str, *extra: str) -> Path:
     tools = "" if board.is_host else build_plan.CROSS_PREFIX
     program = folder / name
     flags = [flag for flag in build_plan.compile_flags(root, board) if flag not in {"-fPIC", "-Werror"}]
-    sources = [*sorted((root / "firmware" / "src" / "net").glob("*.c")), folder / "data.c"]
+    sources = [*sorted((root / "firmware" / "src" / "net").glob("hk_net_*.c")), folder / "data.c"]
     sources += [_GUEST / "network_main.c", _PORT / "bench_port.c"]
     includes = [f"-I{path}" for path in (_PORT, root / "firmware" / "include")]
     link = ["-Wl,--gc-sections"] if board.is_host else link_flags(board)

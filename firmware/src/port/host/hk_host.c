@@ -7,13 +7,14 @@
 #include "hk/hk_design.h" /* hk_design */
 #include "hk/hk_port.h"
 #include <stdlib.h> /* abort, _Exit */
-#include <string.h> /* memset */
+#include <string.h> /* memcpy, memset */
 
 static hk_audio_page_t page;
 static hk_host_sync_t plant;
 static void *plant_context;
 static uint64_t stalled; /* exchanges without background work to go */
 static uint32_t uptime_samples;
+static uint32_t banks[HK_PORT_BANKS][0x30000U / 4U]; /* as large as the boards' */
 
 /* ---- what the firmware asks of a port -----------------------------------------------------------------------------
  */
@@ -54,6 +55,24 @@ uint32_t hk_port_millis(void) {
 }
 
 void hk_port_idle(void) {}
+
+uint32_t hk_port_bank_bytes(void) {
+    return sizeof banks[0];
+}
+
+const uint8_t *hk_port_bank(uint32_t bank) {
+    return (const uint8_t *)banks[bank];
+}
+
+bool hk_port_bank_erase(uint32_t bank) {
+    (void)memset(banks[bank], 0xFF, sizeof banks[bank]);
+    return true;
+}
+
+bool hk_port_bank_write(uint32_t bank, uint32_t offset, const uint8_t *data, uint32_t n) {
+    (void)memcpy((uint8_t *)banks[bank] + offset, data, n);
+    return true;
+}
 
 _Noreturn void hk_port_reset(void) {
     _Exit(EXIT_SUCCESS);
