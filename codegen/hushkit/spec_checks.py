@@ -10,7 +10,7 @@ from hushkit.spec_reader import Fault
 
 def check_together(spec: HeadsetSpec, lines: Mapping[str, int]) -> list[Fault]:
     """Every fault of a spec whose single values are all in range, in no particular order."""
-    found = [*_microphones(spec), *_filters(spec), *_adaptive(spec), *_categories(spec)]
+    found = [*_microphones(spec), *_filters(spec), *_adaptive(spec), *_categories(spec), *_emergency(spec)]
     found += [*_limits(spec), *_fit(spec, estimate(spec))]
     return [
         Fault(place, lines.get(place, lines.get(place.rpartition(".")[0])), what, advice)
@@ -96,9 +96,18 @@ def _categories(spec: HeadsetSpec) -> _Found:
             yield f"categories.{category.name}.mode", found, "choose another mode, or design filters.transparency"
 
 
+LONGEST_EMERGENCY_FADE_MS = 100.0
+
 # What a controller can change while it runs. A warped filter's length cannot: its covariance would begin anew.
 _CHANGEABLE = {"fxnlms": ("taps", "step", "leak"), "warped_ls": ("memory_s", "ridge", "start_ridge")}
 _CONTROLLER_KEYS = ("taps", "step", "leak", "memory_s", "ridge", "start_ridge")
+
+
+def _emergency(spec: HeadsetSpec) -> _Found:
+    hears = [category.name for category in spec.categories if category.mode == "transparency"]
+    if hears and spec.modes.ramp_ms > LONGEST_EMERGENCY_FADE_MS:
+        found = f"{spec.modes.ramp_ms:g} ms, but {hears[0]} must be heard within {LONGEST_EMERGENCY_FADE_MS:g} ms"
+        yield "modes.ramp_ms", found, f"use at most {LONGEST_EMERGENCY_FADE_MS:g}"
 
 
 def _category_keys(spec: HeadsetSpec, category: Category) -> _Found:

@@ -31,7 +31,8 @@ def spec_of(tables: str, *, adaptive: str | None = None) -> HeadsetSpec:
 def _text(tables: str, adaptive: str | None) -> str:
     before, _, rest = TEXT.partition("[adaptive]")
     own, _, after = rest.partition("[modes]")
-    after = after.partition("[categories")[0]
+    categories, _, budgets = after.partition("[budgets]")
+    after = f"{categories.partition('# What the headset does')[0]}[budgets]{budgets}"
     return f"{before}{adaptive or '[adaptive]' + own}[modes]{after}\n{tables}"
 
 
@@ -105,3 +106,13 @@ def test_emitted_rows_name_their_priors() -> None:
     assert f".prior = {{.taps = hk_design_prior_1, .n_taps = {taps}, .exponent = 2}}," in text
     assert f"const int32_t hk_design_prior_1[{taps}] = {{" in text
     assert f".forget = 0.{row.forget_ppb:09d}F," in text
+
+
+def test_a_fade_too_slow_for_an_emergency_is_a_fault() -> None:
+    text = _text('[categories.emergency]\nmode = "transparency"\n', None)
+    assert "ramp_ms = 20.0" in text
+
+    (fault,) = parse_spec(text.replace("ramp_ms = 20.0", "ramp_ms = 150.0"), "slow")[1]
+
+    assert fault.place == "modes.ramp_ms"
+    assert "emergency must be heard within 100 ms" in fault.message

@@ -24,7 +24,8 @@ class _Page(ctypes.Structure):
         ("stop", ctypes.c_uint32),
         ("ready", ctypes.c_uint32),
         ("build_id", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32 * 7),
+        ("category", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32 * 6),
         ("inputs", ctypes.c_int32 * _BLOCK * _INPUTS * _EARS),
         ("out", ctypes.c_int32 * _BLOCK * _EARS),
     )
@@ -176,6 +177,7 @@ def test_record_of_an_unfinished_run_is_an_error(tmp_path: Path) -> None:
         ({"secondary": np.zeros((2, 2, 5))}, "do not fit"),
         ({"disturbance": np.full((2, 400), np.nan)}, "not finite"),
         ({"feedback": np.zeros((1, 1, 5))}, "feedback has shape"),
+        ({"categories": (1, 2)}, "2 categories for 1 segments"),
     ],
 )
 def test_plant_refuses_what_does_not_fit(tmp_path: Path, fault: dict[str, object], message: str) -> None:

@@ -6,6 +6,7 @@
  * filter can cancel it. `sign` -1 turns the path's polarity round, which makes every update go the wrong way.
  */
 #include "hk/hk_app.h"
+#include "hk/hk_category.h"
 #include "hk/hk_control.h"
 #include "hk/hk_fixed.h"
 #include "hk/hk_level.h"
@@ -18,6 +19,10 @@
 #define UPDATE ((uint32_t)HK_CONFIG_UPDATE_BLOCK)
 #define MODEL  ((uint32_t)HK_CONFIG_SECONDARY_TAPS)
 #define PERIOD 240U /* 200 Hz at 48 kHz */
+
+/* Categories as the shipped specs treat them. */
+#define SILENCE   54U
+#define EMERGENCY 56U
 
 /* What every shipped design reaches; their leak keeps some from more than 10 dB. */
 #define ENOUGH_CDB 800
@@ -160,7 +165,57 @@ static void a_change_of_mode_does_not_click(void) {
     HK_TEST_EQUAL(plant.largest_step, 0);
 }
 
+static void an_unknown_category_changes_nothing(void) {
+    HK_TEST_CHECK(start(1));
+    HK_TEST_EQUAL(hk_category_acting(), HK_CATEGORY_UNKNOWN);
+    HK_TEST_EQUAL(hk_category_settings_apply(HK_CATEGORY_COUNT), HK_ERR_RANGE);
+    HK_TEST_EQUAL(hk_category_acting(), HK_CATEGORY_UNKNOWN);
+}
+
+static void an_emergency_is_heard_within_100_ms_without_a_click(void) {
+    HK_TEST_CHECK(start(1) && set(HK_MODE_ANC, 1000U));
+    play(1000U);
+    play(100U);
+    int32_t steady = plant.largest_step;
+    HK_TEST_EQUAL(hk_category_settings_apply(EMERGENCY), HK_OK);
+    play(100U);
+    const int32_t crossing = plant.largest_step;
+    HK_TEST_EQUAL(statistics().mode, HK_MODE_TRANSPARENCY);
+    HK_TEST_EQUAL(statistics().ramping, 0);
+    play(100U);
+    steady = (plant.largest_step > steady) ? plant.largest_step : steady;
+    HK_TEST_CHECK(crossing <= steady + steady / 4 + 65536);
+    hk_configuration_t operators;
+    hk_app_configuration(&operators);
+    HK_TEST_EQUAL(operators.mode, HK_MODE_ANC);
+    HK_TEST_EQUAL(hk_category_settings_apply(HK_CATEGORY_UNKNOWN), HK_OK);
+    play(100U);
+    HK_TEST_EQUAL(statistics().mode, HK_MODE_ANC);
+}
+
+static void what_an_operator_switched_off_stays_off(void) {
+    HK_TEST_CHECK(start(1) && set(HK_MODE_OFF, 1000U));
+    HK_TEST_EQUAL(hk_category_settings_apply(EMERGENCY), HK_OK);
+    play(50U);
+    HK_TEST_EQUAL(statistics().mode, HK_MODE_OFF);
+}
+
 #if HK_CONFIG_ALGORITHM != HK_ALGORITHM_NONE && HK_CONFIG_SECONDARY_TAPS > 0
+
+static void a_category_turns_intensity_down_and_settings_do_not_disturb(void) {
+    HK_TEST_CHECK(start(1) && set(HK_MODE_ANC, 1000U));
+    play(1500U);
+    HK_TEST_EQUAL(hk_category_settings_apply(SILENCE), HK_OK);
+    play(1000U);
+    play(100U);
+    HK_TEST_EQUAL(statistics().intensity, 500);
+    HK_TEST_CHECK(attenuation() > 300 && attenuation() < 800);
+    HK_TEST_EQUAL(hk_category_settings_apply(HK_CATEGORY_UNKNOWN), HK_OK);
+    play(500U);
+    play(100U);
+    HK_TEST_CHECK(attenuation() > ENOUGH_CDB);
+    HK_TEST_EQUAL(statistics().ears[0].restarts, 0);
+}
 
 static void a_tone_is_cancelled_loud_and_quiet(void) {
     static const uint32_t quieter[] = {0U, 7U}; /* -20 dBFS peak and 42 dB less: -63 dBFS */
@@ -233,7 +288,11 @@ const hk_test_t hk_tests[] = {
     HK_TEST(configuration_out_of_range_changes_nothing),
     HK_TEST(programme_passes_unchanged_in_mode_off),
     HK_TEST(a_change_of_mode_does_not_click),
+    HK_TEST(an_unknown_category_changes_nothing),
+    HK_TEST(an_emergency_is_heard_within_100_ms_without_a_click),
+    HK_TEST(what_an_operator_switched_off_stays_off),
 #if HK_CONFIG_ALGORITHM != HK_ALGORITHM_NONE && HK_CONFIG_SECONDARY_TAPS > 0
+    HK_TEST(a_category_turns_intensity_down_and_settings_do_not_disturb),
     HK_TEST(a_tone_is_cancelled_loud_and_quiet),
     HK_TEST(intensity_scales_and_adaptation_does_not_undo_it),
     HK_TEST(programme_passes_and_does_not_disturb),

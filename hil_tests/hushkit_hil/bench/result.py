@@ -9,7 +9,7 @@ MEASURED, EMULATED, MODELLED = "measured", "emulated", "modelled"
 
 @dataclass(frozen=True, slots=True)
 class ScenarioResult:
-    """What was played. ``latency_us`` is the plant's, in whole samples; ``changes`` as they were asked for."""
+    """What was played. ``latency_us`` is the plant's, in whole samples; ``changes`` and ``categories`` as asked for."""
 
     noise: str
     paths: str
@@ -21,6 +21,7 @@ class ScenarioResult:
     recording: str | None
     level_db_spl: float
     changes: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

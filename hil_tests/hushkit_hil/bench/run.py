@@ -120,4 +120,5 @@ def _scenario(setup: Setup) -> ScenarioResult:
         recording=scenario.recording,
         level_db_spl=setup.signals.level_db_spl,
         changes=setup.changes,
+        categories=setup.categories,
     )

@@ -15,6 +15,7 @@ from hushkit_models.acoustics.changes import parse_change
 from hushkit_models.acoustics.paths import load_paths
 from hushkit_models.acoustics.scenario import PlantSignals, Scenario, latency_samples, render
 
+from hushkit_hil.bench.categories import with_categories
 from hushkit_hil.errors import BenchError
 from hushkit_hil.targets.plant import PlantRun
 
@@ -40,6 +41,7 @@ class Request:
     algorithm: str | None = None
     recording: str | None = None
     changes: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Setup:
     spec: HeadsetSpec
     scenario: Scenario
     changes: tuple[str, ...]
+    categories: tuple[str, ...]
     signals: PlantSignals
     latency_samples: int
     ir: HeadsetIr
@@ -107,12 +110,13 @@ def prepare(request: Request, say: Say) -> Setup:
         spec=spec,
         scenario=scenario,
         changes=request.changes,
+        categories=request.categories,
         signals=signals,
         latency_samples=latency,
         ir=ir,
         build=build,
         host_library=library,
-        run=plant_run(signals, block=spec.audio.block, latency=latency),
+        run=with_categories(plant_run(signals, block=spec.audio.block, latency=latency), request.categories),
     )
 
 

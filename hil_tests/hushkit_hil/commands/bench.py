@@ -30,6 +30,7 @@ from hushkit_models.acoustics import AcousticsError
 from hushkit_models.acoustics.changes import SYNTAX
 
 from hushkit_hil.bench.board import board_json, read_board
+from hushkit_hil.bench.categories import SYNTAX as CATEGORY_SYNTAX
 from hushkit_hil.bench.result import Result
 from hushkit_hil.bench.run import bench
 from hushkit_hil.bench.setup import Request
@@ -62,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scenario.add_argument(
         "--change", action="append", default=[], metavar="C", help=f"change of the fit in mid-run, repeatable: {SYNTAX}"
     )
+    scenario.add_argument(
+        "--category",
+        action="append",
+        default=[],
+        metavar="K",
+        help=f"noise category whose settings act, repeatable: {CATEGORY_SYNTAX}",
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--json", metavar="FILE", help="write the result as JSON; - is standard output")
     output.add_argument("--junit", metavar="FILE", help="write a JUnit XML report")
@@ -85,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
         algorithm=options.algorithm,
         recording=options.recording,
         changes=tuple(options.change),
+        categories=tuple(options.category),
     )
     result, setup, outcome = bench(request, _say, _Progress())
     if options.html:

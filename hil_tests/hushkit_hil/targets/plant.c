@@ -35,7 +35,7 @@ struct hk_plant {
     mapping_t file, record_file;
     const hk_plant_header_t *header;
     hk_record_header_t *record;
-    const uint32_t *starts;
+    const uint32_t *starts, *categories;
     float *taps; /* padded copies of all paths */
     uint32_t secondary_n, feedback_n, segment, position, sequence;
     const float *reference, *disturbance;
@@ -108,7 +108,7 @@ static const char *fault_of(const hk_plant_header_t *h, size_t bytes, size_t rec
     }
     const size_t paths = (size_t)h->n_segments * h->n_ears * ((size_t)h->secondary_taps + h->feedback_taps);
     const size_t signals = (size_t)h->n_ears * h->n_samples * (h->has_programme ? 3U : 2U);
-    if (bytes != sizeof *h + 4 * (h->n_segments + paths + signals)) {
+    if (bytes != sizeof *h + 4 * (2 * (size_t)h->n_segments + paths + signals)) {
         return "plant file whose size is not what its header says";
     }
     const size_t heard = (size_t)h->n_samples * h->n_ears * 2 + (size_t)(h->n_samples / h->block) * 2;
@@ -172,7 +172,8 @@ hk_plant_t *hk_plant_open(const char *plant_file, const char *record_file, const
     const size_t rows = (size_t)h->n_segments * h->n_ears;
     const size_t signal = (size_t)h->n_ears * h->n_samples;
     p->starts = (const uint32_t *)(const void *)(h + 1);
-    const float *paths = (const float *)(const void *)(p->starts + h->n_segments);
+    p->categories = p->starts + h->n_segments;
+    const float *paths = (const float *)(const void *)(p->categories + h->n_segments);
     p->reference = paths + rows * ((size_t)h->secondary_taps + h->feedback_taps);
     p->disturbance = p->reference + signal;
     p->programme = h->has_programme ? (const int32_t *)(const void *)(p->disturbance + signal) : NULL;
@@ -255,6 +256,7 @@ hk_plant_state_t hk_plant_exchange(hk_plant_t *p, hk_audio_page_t *page) {
     while (p->segment + 1 < h->n_segments && p->starts[p->segment + 1] <= p->position) {
         p->segment++;
     }
+    page->category = p->categories[p->segment];
     for (uint32_t ear = 0; ear < h->n_ears; ear++) {
         give_input(p, page, ear);
     }

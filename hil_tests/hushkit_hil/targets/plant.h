@@ -17,6 +17,7 @@
  *
  * Plant file (little-endian): hk_plant_header_t, then
  *     uint32_t start[n_segments]                 first sample of each segment, ascending, start[0] = 0
+ *     uint32_t category[n_segments]              what hk_audio_page_t says of noise categories
  *     float    secondary[n_segments][n_ears][secondary_taps]
  *     float    feedback[n_segments][n_ears][feedback_taps]
  *     float    reference[n_ears][n_samples], disturbance[n_ears][n_samples]
@@ -34,7 +35,7 @@
 
 #define HK_PLANT_MAGIC  0x4C504B48UL /* "HKPL" */
 #define HK_RECORD_MAGIC 0x43524B48UL /* "HKRC" */
-#define HK_PLANT_ABI    1UL
+#define HK_PLANT_ABI    2UL
 
 typedef struct {
     uint32_t magic;

@@ -16,7 +16,7 @@ _HEADER = struct.Struct("<16I")
 _RECORD = struct.Struct("<8I2Q4I")
 _PLANT_MAGIC = 0x4C504B48
 _RECORD_MAGIC = 0x43524B48
-_ABI = 1
+_ABI = 2
 
 
 class PlantState(IntEnum):
@@ -41,6 +41,7 @@ class PlantRun:
         secondary: Driver to error microphone, shape (segments, ears, taps).
         feedback: Driver to reference microphone, shape (segments, ears, taps), or None.
         starts: First sample of each segment, ascending from 0; a change acts at the next block's start.
+        categories: Per segment, 1 + the noise category that acts, or 0 for the spec's own settings; all 0 when empty.
         programme: What the user listens to, Q1.31, shape (ears, samples), or None.
         loop: Whether the run starts again at its end, for ever.
     """
@@ -53,6 +54,7 @@ class PlantRun:
     secondary: NDArray[np.float64]
     feedback: NDArray[np.float64] | None = None
     starts: tuple[int, ...] = (0,)
+    categories: tuple[int, ...] = ()
     programme: NDArray[np.int32] | None = None
     loop: bool = False
 
@@ -84,6 +86,7 @@ def write_plant(run: PlantRun, path: Path) -> None:
     with path.open("wb") as file:
         file.write(header)
         file.write(np.asarray(run.starts, dtype="<u4").tobytes())
+        file.write(np.asarray(run.categories or (0,) * len(run.starts), dtype="<u4").tobytes())
         file.write(run.secondary.astype("<f4").tobytes())
         if run.feedback is not None:
             file.write(run.feedback.astype("<f4").tobytes())
@@ -101,6 +104,8 @@ def _check(run: PlantRun) -> None:
             f"plant: reference {run.reference.shape}, disturbance {run.disturbance.shape} and secondary "
             f"{run.secondary.shape} do not fit; expected (ears, n), (ears, n), {expected} + (taps,)"
         )
+    if run.categories and len(run.categories) != n_segments:
+        raise BenchError(f"plant: {len(run.categories)} categories for {n_segments} segments; give one for each")
     if run.feedback is not None and run.feedback.shape[:2] != expected:
         raise BenchError(f"plant: feedback has shape {run.feedback.shape}, expected {expected} + (taps,)")
     if run.latency_samples < run.block:
