@@ -18,6 +18,8 @@ from hushkit_hil.kernelbench.cases import (
     fir_q15_case,
     fir_q31_case,
     fxnlms_case,
+    regressors_case,
+    vector_case,
     warped_case,
 )
 from hushkit_hil.kernelbench.rows import bench_rows
@@ -45,6 +47,9 @@ def odd_shapes(core: str) -> tuple[Case, ...]:
         fxnlms_case(core, 64, 16),
         warped_case(core, 95, 64),
         warped_case(core, 26, 3),
+        regressors_case(core, 32, 33),
+        vector_case(core, "enter", 4),
+        *(vector_case(core, kind, n) for kind in ("dot", "axpy") for n in (1, 4, 7, 66)),
     )
 
 

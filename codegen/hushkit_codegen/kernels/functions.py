@@ -7,6 +7,7 @@ from hushkit_codegen.kernels.entering import ENTER_ARGUMENTS, entering
 from hushkit_codegen.kernels.helium import helium
 from hushkit_codegen.kernels.ir import Kernel
 from hushkit_codegen.kernels.printing import environment, print_kernel
+from hushkit_codegen.kernels.vectors import AXPY_ARGUMENTS, DOT_ARGUMENTS, axpy, dot
 from hushkit_codegen.kernels.warped import WARPED_ARGUMENTS, Chain, warped
 
 
@@ -55,6 +56,18 @@ def entering_text(name: str, core: str, groups: int) -> str:
 def entering_portable_text(name: str) -> str:
     """Portable C of four equations entered into one row."""
     return _render("entering_portable", name=name, arguments=ENTER_ARGUMENTS)
+
+
+def dot_text(name: str, core: str, n: int) -> str:
+    """C of a single-precision dot product: see ``dot`` for the arguments."""
+    return _either(dot(name, assembly_core(core), n), _render("dot_portable", name=name, arguments=DOT_ARGUMENTS), "")
+
+
+def axpy_text(name: str, core: str, n: int) -> str:
+    """C of y - a x in single precision: see ``axpy`` for the arguments."""
+    return _either(
+        axpy(name, assembly_core(core), n), _render("axpy_portable", name=name, arguments=AXPY_ARGUMENTS), ""
+    )
 
 
 def correlation_portable_text(name: str, shape: Shape) -> str:

@@ -23,6 +23,7 @@ class Role(StrEnum):
     STORE = "store"
     ALU = "arithmetic"
     CONTROL = "control"
+    LABEL = "label"  # no instruction: where a branch goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,11 @@ class Kernel:
 
     def instructions(self) -> int:
         """Instructions per call, every loop at its count, function entry and exit included."""
-        return sum(1 for _ in self.executed())
+        return sum(op.role is not Role.LABEL for op in self.executed())
 
     def code_ops(self) -> int:
         """Instructions in the function's text."""
-        return sum(1 for _ in _walk(self.steps, repeat=False))
+        return sum(op.role is not Role.LABEL for op in _walk(self.steps, repeat=False))
 
     def executed(self) -> Iterator[Op]:
         """Every operation in execution order, loop control included."""
@@ -168,3 +169,8 @@ def alu(mnemonic: str, operands: str, note: str = "") -> Op:
 def control(mnemonic: str, operands: str, note: str = "") -> Op:
     """Entry, exit, branches and loop bookkeeping."""
     return Op(Role.CONTROL, mnemonic, operands, note)
+
+
+def label(name: str) -> Op:
+    """A place to branch to; ``name`` is a digit, branches say ``1f`` or ``1b``."""
+    return Op(Role.LABEL, f"{name}:", "")

@@ -10,10 +10,13 @@ from hushkit_codegen.kernels.biquad import Cascade
 from hushkit_codegen.kernels.bounds import q15_sum, q31_sum
 from hushkit_codegen.kernels.correlation import Shape, Sum
 from hushkit_codegen.kernels.functions import (
+    axpy_text,
     biquad_text,
     correlation_text,
     decimator_shape,
     decimator_text,
+    dot_text,
+    entering_text,
     fir_text,
     fxnlms_text,
     preamble,
@@ -50,6 +53,7 @@ class Case:
         note: Why a peer or a reference is missing; empty otherwise.
         unequal: Peers that are timed but do not do the same job, so that no ratio is taken with them.
         outputs: Samples written per call; 0: as many as read.
+        units: What a call's cost is divided by; 0: samples read.
         target: Smallest ratio of cycles, best library call over generated, that the project promises; 0: none.
     """
 
@@ -65,7 +69,10 @@ class Case:
     note: str = ""
     unequal: frozenset[str] = frozenset()
     outputs: int = 0
+    units: int = 0
 
+
+PLAIN_C: Final = "plain_C"  # the kernel's own portable C, as GCC compiles it for the core
 
 _FIR_PEERS: Final = {
     Sum.Q15: (
@@ -265,6 +272,53 @@ def warped_case(core: str, sections: int, weights: int) -> Case:
     return Case(name, "warped_q31", shape, 1, 4, text, "twin", (), note="no library call does this")
 
 
+def regressors_case(core: str, outputs: int, terms: int) -> Case:
+    """A controller's regressors: ``outputs`` sums of ``terms`` products, shifted by an argument."""
+    name = f"regressors_{outputs}_{terms}"
+    taps = random_taps(terms, 2**31, seed=terms)
+    shape = Shape(Sum.Q31, terms, 8, shifted=True)
+    parts = []
+    for part in (name, f"{name}_twin"):
+        text = correlation_text(f"{part}_eight", core, shape, bounds=q31_sum(taps), equivalent="arm_fir_q31")
+        line = fir_text(part, "History", terms, outputs, q15=False)
+        parts.append({"name": part, "text": text if part == name else _portable_only(text), "filter": line})
+    peers = _FIR_PEERS[Sum.Q31]
+    text = _environment().get_template("regressors_case.c.j2").render(
+        name=name, taps=taps, terms=terms, outputs=outputs, parts=parts, peers=peers
+    )  # fmt: skip
+    shape_text = f"{outputs} sums of {terms} products"
+    return Case(name, "regressors_q31", shape_text, outputs, 4, text, "twin", peers)
+
+
+_VECTORS: Final = {
+    "enter": (4, "four equations into a row", lambda name, core, n: entering_text(name, core, n // 4)),
+    "dot": (1, "dot product", dot_text),
+    "axpy": (1, "y - a x", axpy_text),
+}
+_VECTOR_PEERS: Final = {
+    "enter": "5_arm_scale_f32+4_arm_add_f32",
+    "dot": "arm_dot_prod_f32",
+    "axpy": "arm_scale_f32+arm_sub_f32",
+}
+
+
+def vector_case(core: str, kind: str, n: int) -> Case:
+    """A single-precision loop of the least-squares solver (``"enter"``, ``"dot"``, ``"axpy"``) over ``n`` elements."""
+    block, words, make = _VECTORS[kind]
+    name = f"{kind}_f32_{n}"
+    generated = make(f"{name}_kernel", core, n)
+    parts = [
+        {"name": name, "text": generated, "planar": False},
+        {"name": f"{name}_twin", "text": _portable_only(make(f"{name}_twin_kernel", core, n)), "planar": False},
+        {"name": f"{name}_plain", "text": "", "planar": True},
+    ]
+    text = _environment().get_template("vector_case.c.j2").render(name=name, kind=kind, n=n, parts=parts)
+    shape = f"{words}, {n} elements; per element"
+    note = "arm_dot_prod_f32 adds in another order, with other bits" if kind == "dot" else ""
+    peers = (Peer(_VECTOR_PEERS[kind], "plain"), Peer(PLAIN_C, "twin"))
+    return Case(name, f"{kind}_f32", shape, block, 4, text, "twin", peers, note=note, units=n)
+
+
 def _portable_only(text: str) -> str:
     """The portable branch of a function's text."""
     return text.split("#else\n", 1)[1].rsplit("#endif", 1)[0]
@@ -274,6 +328,8 @@ def _with_helium(case: Case) -> Case:
     """The case on a core where CMSIS-DSP uses Helium: other bits, and a fault at block 1 of its q31 cascades."""
     if not case.peers:
         return case
+    if case.kernel.endswith("f32"):
+        return replace(case, note="stays scalar: Helium flushes subnormal numbers to zero, which the host does not")
     note = "CMSIS-DSP's Helium code rounds differently: compared with the host's portable C"
     if case.kernel == "biquad_q31" and case.block == 1:
         note = "arm_biquad_cascade_df1_q31 with Helium faults at block 1: no peer"
@@ -309,6 +365,10 @@ def _cases(core: str) -> tuple[Case, ...]:
         lambda: decimator_case(core, Sum.Q31, 48, 3, 4),
         lambda: decimator_case(core, Sum.Q31, 48, 3, 1),
         lambda: warped_case(core, 64, 64),
+        lambda: regressors_case(core, 64, 32),
+        lambda: vector_case(core, "enter", 64),
+        lambda: vector_case(core, "dot", 64),
+        lambda: vector_case(core, "axpy", 64),
     )
     return tuple(make() for make in makers)
 

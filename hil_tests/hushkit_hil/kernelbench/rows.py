@@ -161,7 +161,7 @@ def _costs(core: str, timed: Run, cases: Sequence[Case]) -> dict[tuple[str, str]
             before = bounds.get(key, (0.0, 0))
             bounds[key] = max(before[0], path.cycles + around), max(before[1], path.stack_bytes)
     markers = calls.pop((_EMPTY, _EMPTY))[0]
-    blocks = {case.name: case.block for case in cases}
+    blocks = {case.name: case.units or case.block for case in cases}
     return {
         key: Cost(
             instructions=sum(n - markers[0] for n, _ in each) / len(each) / blocks[key[0]],
