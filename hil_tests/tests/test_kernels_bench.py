@@ -10,18 +10,16 @@ from hushkit_codegen.kernels.bounds import q15_sum
 from hushkit_codegen.kernels.correlation import Sum
 from hushkit_hil.errors import BenchError
 from hushkit_hil.instruments.cycles import CORES
+from hushkit_hil.kernelbench.case import Case
 from hushkit_hil.kernelbench.cases import (
-    Case,
     all_cases,
     biquad_case,
     decimator_case,
     fir_q15_case,
     fir_q31_case,
     fxnlms_case,
-    regressors_case,
-    vector_case,
-    warped_case,
 )
+from hushkit_hil.kernelbench.equation_cases import regressors_case, vector_case, warped_case
 from hushkit_hil.kernelbench.rows import bench_rows
 from hushkit_hil.kernelbench.runner import Run, run_bench
 

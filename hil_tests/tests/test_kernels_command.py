@@ -9,7 +9,7 @@ import pytest
 from hushkit.errors import InputError
 from hushkit_hil.commands import kernels
 from hushkit_hil.instruments.cycles.validation import ValidationRow
-from hushkit_hil.kernelbench.cases import Case
+from hushkit_hil.kernelbench.case import Case
 from hushkit_hil.kernelbench.rows import Cost, Row, table
 
 CASE = Case("fir", "fir_q31", "8 taps, block 1", 1, 4, "", "plain", (), target=2.0)

@@ -1,89 +1,27 @@
 """Cases of the kernel bench: each shape as C, next to the CMSIS-DSP calls that do the same job."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-import jinja2
 import numpy as np
 from hushkit_codegen.kernels.biquad import Cascade
 from hushkit_codegen.kernels.bounds import q15_sum, q31_sum
 from hushkit_codegen.kernels.correlation import Shape, Sum
 from hushkit_codegen.kernels.functions import (
-    axpy_text,
     biquad_text,
     correlation_text,
     decimator_shape,
     decimator_text,
-    dot_text,
-    entering_text,
     fir_text,
     fxnlms_text,
     preamble,
-    warped_text,
 )
-from hushkit_codegen.kernels.warped import Chain
 from numpy.typing import NDArray
 
+from hushkit_hil.kernelbench.case import FIR_PEERS, Case, Peer, portable_only, random_taps, render
+from hushkit_hil.kernelbench.equation_cases import regressors_case, vector_case, warped_case
 
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """One library call beside a generated kernel."""
-
-    function: str
-    tag: str
-    instance: str = ""
-    init: str = ""
-    sample: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One row of the bench.
-
-    Attributes:
-        name: C identifier, unique.
-        kernel: Row name, e.g. ``"fir_q15"``.
-        shape: Row shape in words.
-        block: Samples per call.
-        sample_bytes: 2 or 4.
-        text: C of the generated kernel, its reference and its peers.
-        reference: Tag of what the output is compared with on the core; empty: only its hash, with the host's.
-        peers: Library calls that are timed.
-        note: Why a peer or a reference is missing; empty otherwise.
-        unequal: Peers that are timed but do not do the same job, so that no ratio is taken with them.
-        outputs: Samples written per call; 0: as many as read.
-        units: What a call's cost is divided by; 0: samples read.
-        target: Smallest ratio of cycles, best library call over generated, that the project promises; 0: none.
-    """
-
-    name: str
-    kernel: str
-    shape: str
-    block: int
-    sample_bytes: int
-    text: str
-    reference: str
-    peers: tuple[Peer, ...]
-    target: float = 0.0
-    note: str = ""
-    unequal: frozenset[str] = frozenset()
-    outputs: int = 0
-    units: int = 0
-
-
-PLAIN_C: Final = "plain_C"  # the kernel's own portable C, as GCC compiles it for the core
-
-_FIR_PEERS: Final = {
-    Sum.Q15: (
-        Peer("arm_fir_q15", "plain", "arm_fir_instance_q15", "arm_fir_init_q15"),
-        Peer("arm_fir_fast_q15", "fast", "arm_fir_instance_q15", "arm_fir_init_q15"),
-    ),
-    Sum.Q31: (
-        Peer("arm_fir_q31", "plain", "arm_fir_instance_q31", "arm_fir_init_q31"),
-        Peer("arm_fir_fast_q31", "fast", "arm_fir_instance_q31", "arm_fir_init_q31"),
-    ),
-}
 _BIQUAD_PEERS: Final = (
     Peer("arm_biquad_cascade_df1_q31", "plain"),
     Peer("arm_biquad_cascade_df1_fast_q31", "fast"),
@@ -122,13 +60,6 @@ _TARGETS: Final = {
 }
 
 
-def random_taps(n_taps: int, limit: int, seed: int) -> tuple[int, ...]:
-    """Decaying random taps whose absolute sum is just below ``limit``; fixed by ``seed``."""
-    raw = np.random.default_rng(seed).standard_normal(n_taps) * np.exp(np.linspace(-4.0, 0.0, n_taps))
-    scaled = np.trunc(raw / np.abs(raw).sum() * (limit - 1))
-    return tuple(int(tap) for tap in scaled)
-
-
 def resonant_sections(n_sections: int, post_shift: int) -> tuple[tuple[int, ...], ...]:
     """Sections from 60 Hz to 8 kHz at 48 kHz, rows as CMSIS-DSP reads them; scaled so that no input overflows one."""
     rows = []
@@ -157,14 +88,20 @@ def fir_q31_case(core: str, n_taps: int, block: int) -> Case:
     name = f"fir_q31_{n_taps}_b{block}"
     taps = random_taps(n_taps, 2**31, seed=n_taps)
     inner = f"{name}_inner"
-    peers = _FIR_PEERS[Sum.Q31]
-    text = _environment().get_template("fir_case.c.j2").render(
-        name=name, type="int32_t", taps=taps, n_taps=n_taps, block=block, peers=peers,
+    peers = FIR_PEERS[Sum.Q31]
+    text = render(
+        "fir_case",
+        name=name,
+        type="int32_t",
+        taps=taps,
+        n_taps=n_taps,
+        block=block,
+        peers=peers,
         inner_text=correlation_text(
             inner, core, Shape(Sum.Q31, n_taps, block), bounds=q31_sum(taps), equivalent="arm_fir_q31"
         ),
         filter_text=fir_text(name, "Bench filter", n_taps, block, q15=False),
-    )  # fmt: skip
+    )
     target = _TARGETS[core].get(name, 0.0)
     return Case(name, "fir_q31", f"{n_taps} taps, block {block}", block, 4, text, "plain", peers, target)
 
@@ -175,13 +112,19 @@ def fir_q15_case(core: str, n_taps: int, block: int) -> Case:
     taps = random_taps(n_taps, 65535, seed=n_taps)
     sums, bounds = q15_sum(taps)
     inner = f"{name}_inner"
-    peers = _FIR_PEERS[Sum.Q15]
+    peers = FIR_PEERS[Sum.Q15]
     shape = Shape(sums, n_taps // 2, max(1, block // 2), windows=min(2, block))
-    text = _environment().get_template("fir_case.c.j2").render(
-        name=name, type="int16_t", taps=taps, n_taps=n_taps, block=block, peers=peers,
+    text = render(
+        "fir_case",
+        name=name,
+        type="int16_t",
+        taps=taps,
+        n_taps=n_taps,
+        block=block,
+        peers=peers,
         inner_text=correlation_text(inner, core, shape, bounds=bounds, equivalent="arm_fir_q15"),
         filter_text=fir_text(name, "Bench filter", n_taps, block, q15=True),
-    )  # fmt: skip
+    )
     target = _TARGETS[core].get(name, 0.0)
     return Case(name, "fir_q15", f"{n_taps} taps, block {block}", block, 2, text, "plain", peers, target)
 
@@ -198,16 +141,29 @@ def decimator_case(core: str, sums: Sum, n_taps: int, factor: int, block: int) -
         Peer(call, tag, f"arm_fir_decimate_instance_{word}", f"arm_fir_decimate_init_{word}")
         for call, tag in ((function, "plain"), (f"arm_fir_decimate_fast_{word}", "fast"))
     )
-    text = _environment().get_template("decimator_case.c.j2").render(
-        name=name, type=f"int{16 if word == 'q15' else 32}_t", taps=taps, n_taps=n_taps, factor=factor,
-        inputs=factor * block, peers=peers,
+    text = render(
+        "decimator_case",
+        name=name,
+        type=f"int{16 if word == 'q15' else 32}_t",
+        taps=taps,
+        n_taps=n_taps,
+        factor=factor,
+        inputs=factor * block,
+        peers=peers,
         inner_text=correlation_text(f"{name}_inner", core, shape, bounds=bounds, equivalent=function),
         filter_text=decimator_text(name, "Bench decimator", shape, factor),
-    )  # fmt: skip
+    )
     return Case(
-        name, f"decimate_{word}", f"{n_taps} taps by {factor}, {block} output(s)", factor * block,
-        2 if word == "q15" else 4, text, "plain", peers, outputs=block,
-    )  # fmt: skip
+        name,
+        f"decimate_{word}",
+        f"{n_taps} taps by {factor}, {block} output(s)",
+        factor * block,
+        2 if word == "q15" else 4,
+        text,
+        "plain",
+        peers,
+        outputs=block,
+    )
 
 
 def biquad_case(core: str, n_sections: int, block: int, *, saves_fraction: bool) -> Case:
@@ -215,11 +171,17 @@ def biquad_case(core: str, n_sections: int, block: int, *, saves_fraction: bool)
     name = f"biquad_{n_sections}_b{block}" + ("_fraction" if saves_fraction else "")
     cascade = Cascade(n_sections, block, post_shift=1, saves_fraction=saves_fraction)
     inner = biquad_text(f"{name}_cascade", core, cascade)
-    twin = _portable_only(biquad_text(f"{name}_twin_cascade", core, cascade))
-    text = _environment().get_template("biquad_case.c.j2").render(
-        name=name, n_sections=n_sections, sections=resonant_sections(n_sections, 1), cascade=cascade,
-        peers=_BIQUAD_PEERS, inner_text=inner, twin_text=twin,
-    )  # fmt: skip
+    twin = portable_only(biquad_text(f"{name}_twin_cascade", core, cascade))
+    text = render(
+        "biquad_case",
+        name=name,
+        n_sections=n_sections,
+        sections=resonant_sections(n_sections, 1),
+        cascade=cascade,
+        peers=_BIQUAD_PEERS,
+        inner_text=inner,
+        twin_text=twin,
+    )
     shape = f"{n_sections} stages, block {block}" + (", fraction saving" if saves_fraction else "")
     reference = "twin" if saves_fraction else "plain"
     target = _TARGETS[core].get(name, 0.0)
@@ -232,96 +194,31 @@ def fxnlms_case(core: str, n_taps: int, block: int) -> Case:
     parts = []
     for part in (name, f"{name}_twin"):
         weights = correlation_text(
-            f"{part}_inner", core, Shape(Sum.Q31, n_taps, block),
-            bounds="the caller keeps sum |w| <= 2^31", equivalent="arm_fir_q31",
-        )  # fmt: skip
+            f"{part}_inner",
+            core,
+            Shape(Sum.Q31, n_taps, block),
+            bounds="the caller keeps sum |w| <= 2^31",
+            equivalent="arm_fir_q31",
+        )
         step = correlation_text(
-            f"{part}_step", core, Shape(Sum.Q31_STEP, block, n_taps),
-            bounds="the error block is limited before", equivalent="none: updates once per block",
-        )  # fmt: skip
+            f"{part}_step",
+            core,
+            Shape(Sum.Q31_STEP, block, n_taps),
+            bounds="the error block is limited before",
+            equivalent="none: updates once per block",
+        )
         if part != name:
-            weights, step = _portable_only(weights), _portable_only(step)
+            weights, step = portable_only(weights), portable_only(step)
         filters = fir_text(part, "Control filter", n_taps, block, q15=False)
         update = fxnlms_text(part, "Adaptive control filter", n_taps, block)
         parts.append({"name": part, "text": "\n".join((weights, step, filters, update))})
-    text = _environment().get_template("fxnlms_case.c.j2").render(
-        name=name, n_taps=n_taps, block=block, parts=parts, step=2**24, peers=_LMS_PEERS
-    )  # fmt: skip
+    text = render("fxnlms_case", name=name, n_taps=n_taps, block=block, parts=parts, step=2**24, peers=_LMS_PEERS)
     target = _TARGETS[core].get(name, 0.0)
     shape = f"{n_taps} weights, one update per block of {block}"
     note = "arm_lms_norm_q15 is timed, not compared with: 16-bit weights, and it diverges or stalls"
     return Case(
         name, "fxnlms_q31", shape, block, 4, text, "twin", _LMS_PEERS, target, note, frozenset({"arm_lms_norm_q15"})
     )
-
-
-def warped_case(core: str, sections: int, weights: int) -> Case:
-    """One step of an all-pass chain (lambda 0.95) with its dot product; the library has nothing like it."""
-    name = f"warped_{sections}_{weights}"
-    chain = Chain(sections, weights)
-    parts = [
-        {"name": name, "text": warped_text(f"{name}_step", core, chain)},
-        {"name": f"{name}_twin", "text": _portable_only(warped_text(f"{name}_twin_step", core, chain))},
-    ]
-    text = (
-        _environment()
-        .get_template("warped_case.c.j2")
-        .render(name=name, chain=chain, weights=random_taps(weights, 2**31, seed=weights), parts=parts)
-    )
-    shape = f"{sections} sections, {weights} weights, block 1"
-    return Case(name, "warped_q31", shape, 1, 4, text, "twin", (), note="no library call does this")
-
-
-def regressors_case(core: str, outputs: int, terms: int) -> Case:
-    """A controller's regressors: ``outputs`` sums of ``terms`` products, shifted by an argument."""
-    name = f"regressors_{outputs}_{terms}"
-    taps = random_taps(terms, 2**31, seed=terms)
-    shape = Shape(Sum.Q31, terms, 8, shifted=True)
-    parts = []
-    for part in (name, f"{name}_twin"):
-        text = correlation_text(f"{part}_eight", core, shape, bounds=q31_sum(taps), equivalent="arm_fir_q31")
-        line = fir_text(part, "History", terms, outputs, q15=False)
-        parts.append({"name": part, "text": text if part == name else _portable_only(text), "filter": line})
-    peers = _FIR_PEERS[Sum.Q31]
-    text = _environment().get_template("regressors_case.c.j2").render(
-        name=name, taps=taps, terms=terms, outputs=outputs, parts=parts, peers=peers
-    )  # fmt: skip
-    shape_text = f"{outputs} sums of {terms} products"
-    return Case(name, "regressors_q31", shape_text, outputs, 4, text, "twin", peers)
-
-
-_VECTORS: Final = {
-    "enter": (4, "four equations into a row", lambda name, core, n: entering_text(name, core, n // 4)),
-    "dot": (1, "dot product", dot_text),
-    "axpy": (1, "y - a x", axpy_text),
-}
-_VECTOR_PEERS: Final = {
-    "enter": "5_arm_scale_f32+4_arm_add_f32",
-    "dot": "arm_dot_prod_f32",
-    "axpy": "arm_scale_f32+arm_sub_f32",
-}
-
-
-def vector_case(core: str, kind: str, n: int) -> Case:
-    """A single-precision loop of the least-squares solver (``"enter"``, ``"dot"``, ``"axpy"``) over ``n`` elements."""
-    block, words, make = _VECTORS[kind]
-    name = f"{kind}_f32_{n}"
-    generated = make(f"{name}_kernel", core, n)
-    parts = [
-        {"name": name, "text": generated, "planar": False},
-        {"name": f"{name}_twin", "text": _portable_only(make(f"{name}_twin_kernel", core, n)), "planar": False},
-        {"name": f"{name}_plain", "text": "", "planar": True},
-    ]
-    text = _environment().get_template("vector_case.c.j2").render(name=name, kind=kind, n=n, parts=parts)
-    shape = f"{words}, {n} elements; per element"
-    note = "arm_dot_prod_f32 adds in another order, with other bits" if kind == "dot" else ""
-    peers = (Peer(_VECTOR_PEERS[kind], "plain"), Peer(PLAIN_C, "twin"))
-    return Case(name, f"{kind}_f32", shape, block, 4, text, "twin", peers, note=note, units=n)
-
-
-def _portable_only(text: str) -> str:
-    """The portable branch of a function's text."""
-    return text.split("#else\n", 1)[1].rsplit("#endif", 1)[0]
 
 
 def _with_helium(case: Case) -> Case:
@@ -375,19 +272,4 @@ def _cases(core: str) -> tuple[Case, ...]:
 
 def program_text(core: str, cases: Sequence[Case], *, samples: int, regions: int) -> str:
     """The C file with all cases of one run."""
-    return (
-        _environment()
-        .get_template("cases.c.j2")
-        .render(core=core, cases=cases, samples=samples, regions=regions, preamble=preamble())
-    )
-
-
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("hushkit_hil.kernelbench"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - the output is C
-    )
+    return render("cases", core=core, cases=cases, samples=samples, regions=regions, preamble=preamble())

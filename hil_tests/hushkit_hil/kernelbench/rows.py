@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hushkit_hil.instruments.cycles import CORES, EVIDENCE, model_cycles, worst_path
-from hushkit_hil.kernelbench.cases import Case, all_cases
+from hushkit_hil.kernelbench.case import Case
+from hushkit_hil.kernelbench.cases import all_cases
 from hushkit_hil.kernelbench.runner import Region, Run, run_bench
 
 _REGIONS = 8  # timed calls per implementation: one whole turn of a ring for block 8, and a mean over alignments

@@ -18,7 +18,8 @@ from hushkit.sources import require_sources
 from hushkit_hil.errors import BenchError
 from hushkit_hil.instruments.native import plugin_library
 from hushkit_hil.instruments.trace import Trace, read_trace
-from hushkit_hil.kernelbench.cases import Case, program_text
+from hushkit_hil.kernelbench.case import Case
+from hushkit_hil.kernelbench.cases import program_text
 
 _GUEST = Path(__file__).resolve().parent / "guest"
 _TIMEOUT_S = 900.0
