@@ -99,7 +99,12 @@ def _categories(spec: HeadsetSpec) -> _Found:
 LONGEST_EMERGENCY_FADE_MS = 100.0
 
 # What a controller can change while it runs. A warped filter's length cannot: its covariance would begin anew.
-_CHANGEABLE = {"fxnlms": ("taps", "step", "leak"), "warped_ls": ("memory_s", "ridge", "start_ridge")}
+_CHANGEABLE = {
+    "fxnlms": ("taps", "step", "leak"),
+    "hybrid": ("step", "leak", "memory_s", "ridge", "start_ridge"),
+    "fdaf": ("step", "leak"),
+    "warped_ls": ("memory_s", "ridge", "start_ridge"),
+}
 _CONTROLLER_KEYS = ("taps", "step", "leak", "memory_s", "ridge", "start_ridge")
 
 

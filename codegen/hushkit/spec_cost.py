@@ -7,7 +7,7 @@ and round up where they are unsure.
 
 from dataclasses import dataclass
 
-from hushkit.spec_model import MAX_TAPS, Adaptive, Filter, HeadsetSpec, WarpedLs
+from hushkit.spec_model import FDAF_BLOCK, MAX_TAPS, Adaptive, Fdaf, Filter, HeadsetSpec, Hybrid, WarpedLs
 
 _WORD = 4
 _TAPS_STEP = 32
@@ -107,7 +107,8 @@ def estimate(spec: HeadsetSpec) -> Estimate:
 def _sizes(adaptive: Adaptive) -> range:
     if isinstance(adaptive, WarpedLs):
         return range(_WARPED_STEP, _WARPED_MOST + 1, _WARPED_STEP)
-    return range(_TAPS_STEP, MAX_TAPS + 1, _TAPS_STEP)
+    step = 2 * FDAF_BLOCK if isinstance(adaptive, Fdaf) else _TAPS_STEP
+    return range(step, MAX_TAPS + 1, step)
 
 
 def fir_cycles(core: CoreCosts, taps: int, block: int, *, fmt: str = "q31") -> float:
@@ -124,6 +125,12 @@ def _cycles(spec: HeadsetSpec, taps: int) -> float:
     if isinstance(spec.adaptive, WarpedLs):
         ear += core.sample * _WARPED_SAMPLE
         ear += _warped_cycles(core, spec.adaptive, taps, spec.audio.rate_hz)
+    elif isinstance(spec.adaptive, Hybrid):
+        ear += core.sample * _WARPED_SAMPLE
+        ear += fir_cycles(core, taps, block) + _hybrid_cycles(core, spec.adaptive, taps)
+    elif isinstance(spec.adaptive, Fdaf):
+        ear += core.sample
+        ear += fir_cycles(core, taps, block) + _fdaf_cycles(core, spec.adaptive, taps)
     else:
         ear += core.sample
         ear += fir_cycles(core, taps, block) + _update_cycles(core, spec.adaptive, taps)
@@ -143,6 +150,26 @@ def _warped_cycles(core: CoreCosts, adaptive: WarpedLs, taps: int, rate_hz: int)
     equation = taps * adaptive.warped_secondary_taps * core.fir_block + taps * taps / 2 * 1.7 * core.fir_block
     solution = taps**3 / 6 * 4.0 * core.fir_block / (adaptive.solve_ms * rate_hz / 1000)
     return chain + (models + equation) / adaptive.update_block + solution
+
+
+def _hybrid_cycles(core: CoreCosts, adaptive: Hybrid, taps: int) -> float:
+    """The short filter per sample, the path's chain beside it; equation, triangle and both updates per update block."""
+    short, model = adaptive.short_taps, adaptive.warped_secondary_taps
+    chain = (2.6 * (short + model) + 1.3 * short) * core.fir_block
+    path = 6.0 * model * core.fir_block
+    models = 5.0 * adaptive.secondary_taps * core.fir_block  # samples of the watch and the target
+    equation = short * model * core.fir_block + short * short / 2 * 7.0 * core.fir_block
+    weights = taps * core.weight / 3
+    return chain + path + (models + equation + weights) / adaptive.update_block
+
+
+def _fdaf_cycles(core: CoreCosts, adaptive: Fdaf, taps: int) -> float:
+    """Filtered reference and error per sample; transforms, bins and weights per block of 128."""
+    partitions = taps / FDAF_BLOCK
+    transforms = (1 + partitions / 2) * 256 * 4 * 6.0 * core.fir_block
+    bins = FDAF_BLOCK * (10.0 + 14.0 * partitions) * core.fir_block
+    weights = taps * core.weight / 3
+    return 2.0 * fir_cycles(core, adaptive.secondary_taps, _SLICE) + (transforms + bins + weights) / FDAF_BLOCK
 
 
 def _update_cycles(core: CoreCosts, adaptive: Adaptive, taps: int) -> float:

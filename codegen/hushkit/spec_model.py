@@ -11,7 +11,9 @@ CoreType = Literal["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"]
 CORES: tuple[CoreType, ...] = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 BLOCKS = (1, 4, 8)
 MODES = ("off", "anc", "transparency")
-ALGORITHMS = ("fxnlms", "warped_ls", "none")
+ALGORITHMS = ("fxnlms", "hybrid", "fdaf", "warped_ls", "none")
+HYBRID_RULES = ("convex", "rate")
+FDAF_BLOCK = 128
 MAX_SECTIONS = 12
 MAX_TAPS = 1024
 
@@ -96,12 +98,12 @@ class FxNlms:
         regularisation_db: Floor of the normalising power, in dB relative to a full-scale square wave.
     """
 
-    taps: int
-    secondary_taps: int
-    update_block: int
-    step: float
-    leak: float
-    regularisation_db: float
+    taps: int = 256
+    secondary_taps: int = 192
+    update_block: int = 32
+    step: float = 0.0003
+    leak: float = 1e-3
+    regularisation_db: float = -70.0
     algorithm: Literal["fxnlms"] = "fxnlms"
 
 
@@ -137,8 +139,71 @@ class WarpedLs:
     algorithm: Literal["warped_ls"] = "warped_ls"
 
 
+@dataclass(frozen=True, slots=True)
+class Hybrid:
+    """Long NLMS and short least-squares filter, mixed, on what the fixed filter leaves.
+
+    Attributes:
+        taps: Length of the NLMS filter.
+        secondary_taps: As warped_ls: makes the target of one equation in `update_block` samples.
+        update_block: Samples per equation; a power of two and a multiple of the audio block.
+        short_taps: Weights of the least-squares filter, on an all-pass chain.
+        warped_secondary_taps: Weights of the secondary path on the chain.
+        warping: All-pass coefficient of the chain, 0..1.
+        rule: What moves the mixture: ``convex`` (gradient of the joint error) or ``rate`` (the NLMS filter's share
+            within 0.3 and 0.9, by whether the error still falls).
+        step: Normalised step of the NLMS filter per equation, 0..1.
+        leak: Share of each of its weights lost per equation.
+        regularisation_db: Floor of its normalising power, in dB relative to a full-scale square wave.
+        memory_s: Longest time constant of the least squares' forgetting.
+        ridge: Least regularisation of the least squares, of the mean diagonal.
+        start_ridge: Regularisation at start, of what the first equations bring.
+        worst_condition: Conditioning beyond which the least squares start afresh, keeping their weights.
+        reset_s: Seconds between periodic restarts of the least squares; 0: none.
+    """
+
+    taps: int = 256
+    secondary_taps: int = 1024
+    update_block: int = 32
+    short_taps: int = 32
+    warped_secondary_taps: int = 32
+    warping: float = 0.95
+    rule: str = "convex"
+    step: float = 0.1
+    leak: float = 1e-4
+    regularisation_db: float = -70.0
+    memory_s: float = 2.0
+    ridge: float = 1e-6
+    start_ridge: float = 0.1
+    worst_condition: float = 1e12
+    reset_s: float = 30.0
+    algorithm: Literal["hybrid"] = "hybrid"
+
+
+@dataclass(frozen=True, slots=True)
+class Fdaf:
+    """Delayless partitioned-block frequency-domain adaptive filter on what the fixed filter leaves.
+
+    Attributes:
+        taps: Length of the control filter, a multiple of 256.
+        secondary_taps: Length of the model of the path from the output to the error microphone.
+        update_block: Samples per background job; weights move every 128 samples.
+        step: Step of each bin per 128 samples, 0..1.
+        leak: Share of each weight lost per 128 samples.
+        regularisation_db: Floor of a bin's power, as a white signal's level in dB relative to a full-scale square wave.
+    """
+
+    taps: int = 512
+    secondary_taps: int = 256
+    update_block: int = 32
+    step: float = 0.1
+    leak: float = 1e-4
+    regularisation_db: float = -90.0
+    algorithm: Literal["fdaf"] = "fdaf"
+
+
 # Further algorithms join this union, each with its own keys, HK_ALGORITHM_ constant and emitter.
-Adaptive = NoAdaptive | FxNlms | WarpedLs
+Adaptive = NoAdaptive | FxNlms | Hybrid | Fdaf | WarpedLs
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +247,8 @@ class Category:
     Attributes:
         name: Of the category.
         taps: Weights that adapt, of the control filter's `adaptive.taps` (fxnlms).
-        step, leak: As `adaptive` (fxnlms).
-        memory_s, ridge, start_ridge: As `adaptive` (warped_ls).
+        step, leak: As `adaptive` (fxnlms, hybrid, fdaf).
+        memory_s, ridge, start_ridge: As `adaptive` (warped_ls, hybrid).
         mode: In place of ``anc``.
         intensity: Share of the operator's intensity, 0..1.
     """

@@ -9,6 +9,8 @@ from hushkit.spec_model import (
     ALGORITHMS,
     BLOCKS,
     CORES,
+    FDAF_BLOCK,
+    HYBRID_RULES,
     MAX_SECTIONS,
     MAX_TAPS,
     MODES,
@@ -20,9 +22,11 @@ from hushkit.spec_model import (
     Classifier,
     Converters,
     Core,
+    Fdaf,
     Filter,
     FxNlms,
     HeadsetSpec,
+    Hybrid,
     Limiter,
     Modes,
     NoAdaptive,
@@ -158,6 +162,10 @@ def _read_adaptive(root: Reader) -> Adaptive:
         adaptive = NoAdaptive(secondary_taps=table.multiple("secondary_taps", 4, 0, MAX_TAPS, default=0))
     elif algorithm == "warped_ls":
         adaptive = _read_warped_ls(table)
+    elif algorithm == "hybrid":
+        adaptive = _read_hybrid(table)
+    elif algorithm == "fdaf":
+        adaptive = _read_fdaf(table)
     else:
         adaptive = FxNlms(
             taps=table.multiple("taps", 32, 32, MAX_TAPS),
@@ -184,6 +192,39 @@ def _read_warped_ls(table: Reader) -> WarpedLs:
         ridge=table.number("ridge", 1e-8, 1.0, default=usual.ridge),
         start_ridge=table.number("start_ridge", 0.0, 100.0, default=usual.start_ridge),
         start_ms=table.number("start_ms", 1.0, 10_000.0, default=usual.start_ms, unit="ms"),
+    )
+
+
+def _read_hybrid(table: Reader) -> Hybrid:
+    usual = Hybrid()
+    return Hybrid(
+        taps=table.multiple("taps", 32, 64, MAX_TAPS, default=usual.taps),
+        secondary_taps=table.multiple("secondary_taps", 4, 8, MAX_TAPS, default=usual.secondary_taps),
+        update_block=table.choice_number("update_block", (8, 16, 32, 64), "32 suits most headsets"),
+        short_taps=table.multiple("short_taps", 4, 8, 64, default=usual.short_taps),
+        warped_secondary_taps=table.multiple("warped_secondary_taps", 4, 16, 64, default=usual.warped_secondary_taps),
+        warping=table.number("warping", 0.5, 0.99, default=usual.warping),
+        rule=table.choice("rule", HYBRID_RULES, default=usual.rule),
+        step=table.number("step", 1e-6, 1.0, default=usual.step),
+        leak=table.number("leak", 0.0, 0.01, default=usual.leak),
+        regularisation_db=table.number("regularisation_db", -100.0, -20.0, default=usual.regularisation_db, unit="dB"),
+        memory_s=table.number("memory_s", 0.01, 60.0, default=usual.memory_s, unit="s"),
+        ridge=table.number("ridge", 1e-8, 1.0, default=usual.ridge),
+        start_ridge=table.number("start_ridge", 1e-6, 100.0, default=usual.start_ridge),
+        worst_condition=table.number("worst_condition", 1e3, 1e18, default=usual.worst_condition),
+        reset_s=table.number("reset_s", 0.0, 3600.0, default=usual.reset_s, unit="s"),
+    )
+
+
+def _read_fdaf(table: Reader) -> Fdaf:
+    usual = Fdaf()
+    return Fdaf(
+        taps=table.multiple("taps", 2 * FDAF_BLOCK, 2 * FDAF_BLOCK, MAX_TAPS, default=usual.taps),
+        secondary_taps=table.multiple("secondary_taps", 4, 8, MAX_TAPS, default=usual.secondary_taps),
+        update_block=table.choice_number("update_block", (8, 16, 32, 64), "32 suits most headsets"),
+        step=table.number("step", 1e-6, 1.0, default=usual.step),
+        leak=table.number("leak", 0.0, 0.01, default=usual.leak),
+        regularisation_db=table.number("regularisation_db", -140.0, -20.0, default=usual.regularisation_db, unit="dB"),
     )
 
 

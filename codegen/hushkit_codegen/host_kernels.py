@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from hushkit import build_plan
 from hushkit.build import host_board
+from hushkit.build_archive import CompileError, third_party_archive
 from hushkit.project import project_root
 from hushkit.sources import require_sources
 from numpy.typing import NDArray
@@ -21,9 +22,15 @@ Ints = NDArray[np.int32]
 _Pointer = Any  # ctypes' own pointer type exists at run time only
 _Run = Callable[[_Pointer, _Pointer], object]
 
-_LIBRARY_FILES = ("arm_fir_q31.c", "arm_fir_q15.c")
 _KERNEL_SOURCES: tuple[str, ...] = ()
-_PATH_SOURCES = ("app/hk_audio.c", "app/hk_control.c", "dsp/hk_limiter.c", "dsp/hk_fxnlms.c")
+_PATH_SOURCES = (
+    "app/hk_audio.c",
+    "app/hk_control.c",
+    *(
+        f"dsp/hk_{name}.c"
+        for name in ("fdaf", "fft", "fxnlms", "hybrid", "limiter", "mix", "rls", "warped_chain", "weights")
+    ),
+)
 
 
 class HostKernels:
@@ -130,22 +137,23 @@ def _pointer(values: Ints) -> _Pointer:
 
 
 def _compile(directory: Path, firmware: tuple[str, ...]) -> Path:
-    """Compile the generated files, the library functions they call, and firmware sources by name under firmware/src."""
+    """Compile the generated files and firmware sources by name under firmware/src, with the library they call."""
     root = project_root()
     board = host_board()
     third_party = require_sources()
     library = directory / "libkernels.so"
     folders = [*build_plan.include_dirs(root, directory), root / "firmware" / "src" / "app"]
     includes = [*(f"-I{folder}" for folder in folders), *build_plan.system_flags(root, board, third_party)]
-    includes += [f"-I{folder}" for folder in build_plan.private_includes(third_party)]
     files = [str(directory / name) for name in ("hk_design.c", "hk_kernels.c")]
-    files += [str(third_party["cmsisdsp"] / "Source" / "FilteringFunctions" / name) for name in _LIBRARY_FILES]
     files += [str(root / "firmware" / "src" / name) for name in firmware]
     files += [str(Path(__file__).with_name("host_path.c"))] if firmware else []
-    flags = [*build_plan.compile_flags(root, board), "-DARM_MATH_LOOPUNROLL", "-w", "-fPIC", "-shared"]
+    flags = [*build_plan.compile_flags(root, board), "-w", "-fPIC", "-shared"]
     try:
+        files.append(str(third_party_archive(root, board, third_party, "")))
         command = ["gcc", *flags, *includes, *files, "-o", str(library)]
         subprocess.run(command, check=True, capture_output=True, text=True)
+    except CompileError as err:
+        raise EmitError(str(err)) from err
     except FileNotFoundError as err:
         raise EmitError("gcc is not installed; install it (apt-get install gcc) or run `make setup`") from err
     except subprocess.CalledProcessError as err:

@@ -2,7 +2,7 @@
 
 import math
 
-from hushkit.spec import CATEGORIES, MODES, Category, FxNlms, HeadsetSpec, WarpedLs
+from hushkit.spec import CATEGORIES, MODES, Category, Fdaf, FxNlms, HeadsetSpec, Hybrid, WarpedLs
 
 from hushkit_codegen.design.quantize import to_q31
 from hushkit_codegen.ir import CategoriesIr, CategorySettingsIr
@@ -38,11 +38,11 @@ def _settings(spec: HeadsetSpec, category: Category) -> CategorySettingsIr:
     own = spec.adaptive
     taps = step = leak = forget = ridge = start_ridge = 0
     place = f"categories.{category.name}"
-    if isinstance(own, FxNlms):
+    if isinstance(own, FxNlms | Hybrid | Fdaf):
         taps = category.taps or own.taps
-        step = max(1, to_q31(_or(category.step, own.step), name=f"{place}.step"))
+        step = max(1, to_q31(min(_or(category.step, own.step), 1 - 2.0**-31), name=f"{place}.step"))
         leak = to_q31(_or(category.leak, own.leak), name=f"{place}.leak")
-    elif isinstance(own, WarpedLs):
+    if isinstance(own, Hybrid | WarpedLs):
         forget = forget_ppb(_or(category.memory_s, own.memory_s), own.update_block / spec.audio.rate_hz)
         ridge = max(1, round(_or(category.ridge, own.ridge) * PPB))
         start_ridge = round(_or(category.start_ridge, own.start_ridge) * PPB)

@@ -1,26 +1,21 @@
 """Headset spec and path set to the integer design of the whole headset."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
-from hushkit.spec import ALGORITHMS, MODES, FxNlms, HeadsetSpec, NoAdaptive, WarpedLs
+from hushkit.spec import ALGORITHMS, MODES, Fdaf, FxNlms, HeadsetSpec, Hybrid, NoAdaptive, WarpedLs
+from hushkit.spec_usual import with_usual_settings
 from hushkit_models.acoustics import AcousticsError
 from hushkit_models.acoustics.paths import PathSet, load_paths
 
 from hushkit_codegen.design.categories import design_categories
+from hushkit_codegen.design.classic import design_fdaf, design_fxnlms, design_hybrid
 from hushkit_codegen.design.fixed import design_feedforward, design_transparency
 from hushkit_codegen.design.quantize import quantize_fir, to_q31
 from hushkit_codegen.design.spectra import DesignScene, design_scene
 from hushkit_codegen.design.warped import design_warped_ls
-from hushkit_codegen.design.wiener import wiener_fir
 from hushkit_codegen.errors import DesignError
-from hushkit_codegen.ir import AdaptiveIr, FilterQuality, FirIr, FxNlmsIr, HeadsetIr, NoAdaptiveIr, SilentIr
-
-_WEIGHT_SUM_LIMIT = 1 << 31
-_CONTROL_MARGIN = 4.0
-"""The adaptive filter may grow to this many times the l1 norm of the causal optimum before the watch trips: a leaky fit
-needs up to 12 dB more gain. Less makes a leak look like divergence, more gives bits of weight away."""
+from hushkit_codegen.ir import AdaptiveIr, FilterQuality, FirIr, HeadsetIr, NoAdaptiveIr, SilentIr
 
 _IDLE_UPDATE_BLOCK = 32
 _LONGEST_LATENCY_US = 20_000.0
@@ -38,8 +33,8 @@ def design_headset(
     Args:
         spec: The headset spec.
         paths: Path set at the spec's sample rate; the spec's own when None.
-        algorithm: Adaptive algorithm in place of the spec's: ``none`` leaves the adaptive filter out,
-            ``warped_ls`` takes the usual settings of that algorithm.
+        algorithm: Adaptive algorithm in place of the spec's, with that algorithm's usual settings
+            (`hushkit.spec_usual`); ``none`` leaves the adaptive filter out.
         latency_us: Whole delay from the reference microphone's sample to the driver; what the spec needs when None.
 
     Returns:
@@ -47,7 +42,7 @@ def design_headset(
 
     Raises:
         DesignError: The paths cannot be loaded or have another rate, the latency is less than the spec needs, or the
-            algorithm is unknown or lacks its settings.
+            algorithm is unknown.
     """
     spec = _with_algorithm(spec, algorithm)
     loaded = _paths(spec, paths)
@@ -99,15 +94,7 @@ def _with_algorithm(spec: HeadsetSpec, algorithm: str | None) -> HeadsetSpec:
         return spec
     if algorithm not in ALGORITHMS:
         raise DesignError(f"algorithm {algorithm}: unknown; choose one of {', '.join(ALGORITHMS)}")
-    if algorithm == "warped_ls":
-        return replace(spec, adaptive=WarpedLs(update_block=spec.adaptive.update_block or _IDLE_UPDATE_BLOCK))
-    if algorithm != "none":
-        raise DesignError(
-            f"algorithm {algorithm}: the spec {spec.name} has settings for {spec.adaptive.algorithm}; "
-            f"write [adaptive] for {algorithm} in a spec of your own"
-        )
-    keep = NoAdaptive(secondary_taps=spec.adaptive.secondary_taps)
-    return replace(spec, adaptive=keep)
+    return with_usual_settings(spec, algorithm)
 
 
 def _paths(spec: HeadsetSpec, paths: PathSet | None) -> PathSet:
@@ -161,34 +148,18 @@ def _adaptive(
     spec: HeadsetSpec, scene: DesignScene, paths: PathSet, latency: int
 ) -> tuple[AdaptiveIr, FilterQuality | None]:
     settings = spec.adaptive
-    if isinstance(settings, WarpedLs):
-        whole = np.concatenate([np.zeros(latency), paths.secondary])
-        return design_warped_ls(settings, whole, rate_hz=spec.audio.rate_hz, dc_pole=_dc_pole(spec))
-    return _fxnlms(settings, scene) if isinstance(settings, FxNlms) else NoAdaptiveIr(), None
-
-
-def _fxnlms(settings: FxNlms, scene: DesignScene) -> FxNlmsIr:
-    exponent = _control_exponent(settings, scene)
-    floor = 10 ** (settings.regularisation_db / 10) * settings.taps
-    return FxNlmsIr(
-        prior=FirIr((0,) * settings.taps, exponent),
-        step_q31=max(1, to_q31(settings.step, name="adaptive.step")),
-        leak_q31=to_q31(settings.leak, name="adaptive.leak"),
-        regularisation_q48=max(1, round(floor * 2.0**48)),
-        weight_sum_limit=_WEIGHT_SUM_LIMIT,
-    )
-
-
-def _control_exponent(settings: FxNlms, scene: DesignScene) -> int:
-    """Exponent with which the causal optimum's absolute sum, and a margin, stays within the overflow bound."""
-    ideal = wiener_fir(scene, settings.taps, np.ones(scene.frequency.size))
-    total = float(np.abs(ideal).sum()) * _CONTROL_MARGIN
-    exponent = max(0, math.ceil(math.log2(total))) if total > 0 else 0
-    if exponent > 15:
-        raise DesignError(
-            f"adaptive: the control filter needs {20 * math.log10(total):.0f} dB of gain; check the secondary path"
-        )
-    return exponent
+    whole = np.concatenate([np.zeros(latency), paths.secondary])
+    match settings:
+        case WarpedLs():
+            return design_warped_ls(settings, whole, rate_hz=spec.audio.rate_hz, dc_pole=_dc_pole(spec))
+        case Hybrid():
+            return design_hybrid(settings, scene, whole, rate_hz=spec.audio.rate_hz, dc_pole=_dc_pole(spec))
+        case Fdaf():
+            return design_fdaf(settings, scene), None
+        case FxNlms():
+            return design_fxnlms(settings, scene), None
+        case NoAdaptive():
+            return NoAdaptiveIr(), None
 
 
 def _dc_pole(spec: HeadsetSpec) -> float:

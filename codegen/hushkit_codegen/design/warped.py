@@ -41,20 +41,18 @@ def design_warped_ls(
     Raises:
         DesignError: The fitted weights do not fit the number format.
     """
-    frequency = np.geomspace(_LOWEST_HZ, min(_HIGHEST_HZ, 0.45 * rate_hz), _POINTS)
-    delay = np.exp(-2j * np.pi * frequency / rate_hz)
-    wanted = np.polyval(path[::-1], delay) * (1 - delay) / (1 - dc_pole * delay)
-    section = (delay - settings.warping) / (1 - settings.warping * delay)
-    chain = section[:, None] ** np.arange(settings.warped_secondary_taps)
-    weights = _fit(chain, wanted, 1 / np.sqrt(1 + (frequency / _CORNER_HZ) ** 2))
-    weight = np.abs(1 / (1 + (frequency / _CORNER_HZ) ** 2))
-    error = np.sum(weight * np.abs(chain @ weights - wanted) ** 2) / np.sum(weight * np.abs(wanted) ** 2)
-    error_db = 10 * math.log10(max(float(error), 1e-15))
+    secondary, quality = chain_model(
+        path,
+        weights=settings.warped_secondary_taps,
+        warping=settings.warping,
+        rate_hz=rate_hz,
+        dc_pole=dc_pole,
+    )
     jobs = _solve_jobs(settings, rate_hz)
     interval_s = jobs * settings.update_block / rate_hz
     design = WarpedLsIr(
         one_minus_lambda_q32=round((1 - settings.warping) * 2.0**32),
-        secondary=_quantize(weights),
+        secondary=secondary,
         prior=WarpedIr((0,) * settings.taps, 0),
         equation_jobs=1,
         solve_jobs=jobs,
@@ -63,7 +61,35 @@ def design_warped_ls(
         start_ridge_ppb=round(settings.start_ridge * PPB),
         start_fade_ppb=round(math.exp(-interval_s * 1000 / settings.start_ms) * PPB),
     )
-    return design, FilterQuality("warped secondary", round(error_db * 1000), 0, 0)
+    return design, quality
+
+
+def chain_model(
+    path: NDArray[np.float64], *, weights: int, warping: float, rate_hz: int, dc_pole: float
+) -> tuple[WarpedIr, FilterQuality]:
+    """Fit the secondary path by weights on an all-pass chain.
+
+    Args:
+        path, rate_hz, dc_pole: As `design_warped_ls`.
+        weights: How many.
+        warping: All-pass coefficient of the chain.
+
+    Returns:
+        The weights in Q1.31, and how well they fit.
+
+    Raises:
+        DesignError: They do not fit the number format.
+    """
+    frequency = np.geomspace(_LOWEST_HZ, min(_HIGHEST_HZ, 0.45 * rate_hz), _POINTS)
+    delay = np.exp(-2j * np.pi * frequency / rate_hz)
+    wanted = np.polyval(path[::-1], delay) * (1 - delay) / (1 - dc_pole * delay)
+    section = (delay - warping) / (1 - warping * delay)
+    chain = section[:, None] ** np.arange(weights)
+    fitted = _fit(chain, wanted, 1 / np.sqrt(1 + (frequency / _CORNER_HZ) ** 2))
+    weight = np.abs(1 / (1 + (frequency / _CORNER_HZ) ** 2))
+    error = np.sum(weight * np.abs(chain @ fitted - wanted) ** 2) / np.sum(weight * np.abs(wanted) ** 2)
+    error_db = 10 * math.log10(max(float(error), 1e-15))
+    return _quantize(fitted), FilterQuality("warped secondary", round(error_db * 1000), 0, 0)
 
 
 def _fit(

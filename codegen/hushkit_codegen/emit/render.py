@@ -2,14 +2,15 @@
 
 import jinja2
 
-from hushkit_codegen.emit.tables import Table, category_tables, float_literal, weights_table
+from hushkit_codegen.emit.controllers import chain_weights, controller_fields
+from hushkit_codegen.emit.tables import Table, category_tables, weights_table
 from hushkit_codegen.ir import (
     BiquadIr,
     FilterIr,
     FirIr,
-    FxNlmsIr,
     HeadsetIr,
-    WarpedIr,
+    HybridIr,
+    TransversalIr,
     WarpedLsIr,
     describe_quality,
     digest_ir,
@@ -23,10 +24,9 @@ from hushkit_codegen.kernels.headset import (
     warped_part,
 )
 
-DESIGN_ABI = 3
+DESIGN_ABI = 4
 KERNELS_ABI = 3
 _MODES = ("HK_DESIGN_MODE_OFF", "HK_DESIGN_MODE_ANC", "HK_DESIGN_MODE_TRANSPARENCY")
-_ALGORITHMS = {"none": "HK_ALGORITHM_NONE", "fxnlms": "HK_ALGORITHM_FXNLMS", "warped_ls": "HK_ALGORITHM_WARPED_LS"}
 _TITLES = {"feedforward": "Fixed filter", "transparency": "Hear-through filter"}
 
 
@@ -85,8 +85,8 @@ def _exponent(design: FilterIr) -> int:
 
 
 def _macros(ir: HeadsetIr, digest: str) -> list[tuple[str, str, str]]:
-    prior = ir.adaptive.prior if isinstance(ir.adaptive, FxNlmsIr) else None
-    warped = ir.adaptive if isinstance(ir.adaptive, WarpedLsIr) else None
+    prior = ir.adaptive.prior if isinstance(ir.adaptive, TransversalIr) else None
+    warped = ir.adaptive if isinstance(ir.adaptive, HybridIr | WarpedLsIr) else None
     rows = [
         ("HK_CONFIG_SPEC_NAME", f'"{ir.spec_name}"', ""),
         ("HK_CONFIG_DIGEST", f'"{digest}"', "of the integer design"),
@@ -101,13 +101,13 @@ def _macros(ir: HeadsetIr, digest: str) -> list[tuple[str, str, str]]:
         ("HK_CONFIG_FEEDFORWARD_TAPS", f"{_taps(ir.feedforward)}U", ""),
         ("HK_CONFIG_TRANSPARENCY_SECTIONS", f"{_sections(ir.transparency)}U", ""),
         ("HK_CONFIG_TRANSPARENCY_TAPS", f"{_taps(ir.transparency)}U", ""),
-        ("HK_CONFIG_ALGORITHM", _ALGORITHMS[ir.adaptive.algorithm], ""),
+        ("HK_CONFIG_ALGORITHM", f"HK_ALGORITHM_{ir.adaptive.algorithm.upper()}", ""),
         ("HK_CONFIG_UPDATE_BLOCK", f"{ir.update_block}U", "samples per background job"),
         ("HK_CONFIG_CONTROL_TAPS", f"{len(prior.taps) if prior else 0}U", ""),
         ("HK_CONFIG_CONTROL_EXPONENT", f"{prior.exponent if prior else 0}U", "weight = w * 2^(exponent - 31)"),
         ("HK_CONFIG_SECONDARY_TAPS", f"{_taps(ir.secondary)}U", ""),
         ("HK_CONFIG_SECONDARY_EXPONENT", f"{_exponent(ir.secondary)}U", ""),
-        ("HK_CONFIG_WARPED_TAPS", f"{len(warped.prior.taps) if warped else 0}U", ""),
+        ("HK_CONFIG_WARPED_TAPS", f"{chain_weights(warped) if warped else 0}U", ""),
         ("HK_CONFIG_WARPED_SECONDARY_TAPS", f"{len(warped.secondary.taps) if warped else 0}U", ""),
     ]
     name_width = max(len(name) for name, _, _ in rows)
@@ -131,7 +131,7 @@ def _tables(ir: HeadsetIr) -> list[Table]:
     if isinstance(ir.secondary, FirIr):
         title = "Path from output sample to error sample"
         tables.append(_fir_table(title, "hk_design_secondary_taps[HK_CONFIG_SECONDARY_TAPS]", ir.secondary))
-    if isinstance(ir.adaptive, WarpedLsIr):
+    if isinstance(ir.adaptive, HybridIr | WarpedLsIr):
         title = "The same path on the all-pass chain: first section first"
         name = "hk_design_warped_secondary[HK_CONFIG_WARPED_SECONDARY_TAPS]"
         tables.append(weights_table(title, name, ir.adaptive.secondary))
@@ -167,16 +167,7 @@ def _fields(ir: HeadsetIr) -> list[str]:
             )
     if isinstance(ir.secondary, FirIr):
         fields.append(f".secondary = {_fir_field('hk_design_secondary_taps', ir.secondary)},")
-    if isinstance(ir.adaptive, FxNlmsIr):
-        fields += [
-            ".fxnlms =",
-            "    {",
-            f"        .regularisation_q48 = {ir.adaptive.regularisation_q48}ULL,",
-            f"        .weight_sum_limit = {ir.adaptive.weight_sum_limit}ULL,",
-            "    },",
-        ]
-    if isinstance(ir.adaptive, WarpedLsIr):
-        fields += _warped_fields(ir.adaptive)
+    fields += controller_fields(ir.adaptive)
     fields += [
         ".settings = hk_design_settings,",
         ".settings_of_category = hk_design_settings_of_category,",
@@ -191,23 +182,6 @@ def _fields(ir: HeadsetIr) -> list[str]:
     return fields
 
 
-def _warped_fields(design: WarpedLsIr) -> list[str]:
-    return [
-        ".warped_ls =",
-        "    {",
-        f"        .one_minus_lambda_q32 = {design.one_minus_lambda_q32},",
-        f"        .secondary = {_warped_field('hk_design_warped_secondary', design.secondary)},",
-        f"        .equation_jobs = {design.equation_jobs},",
-        f"        .solve_jobs = {design.solve_jobs},",
-        f"        .start_fade = {float_literal(design.start_fade_ppb)},",
-        "    },",
-    ]
-
-
-def _warped_field(array: str, design: WarpedIr) -> str:
-    return f"{{.taps = {array}, .n_taps = {len(design.taps)}, .exponent = {design.exponent}}}"
-
-
 def _fir_field(array: str, design: FirIr) -> str:
     return f"{{.taps = {array}, .n_taps = {len(design.taps)}, .exponent = {design.exponent}}}"
 
@@ -220,11 +194,11 @@ def _generated_kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str
             parts.append(filter_part(name, _TITLES[name], design, core=ir.core, block=ir.block))
         else:
             silent.append(templates.get_template("silent.c.j2").render(name=name, title=_TITLES[name]))
-    if isinstance(ir.adaptive, FxNlmsIr):
+    if isinstance(ir.adaptive, TransversalIr):
         parts.append(control_part(ir))
     else:
         silent.append(templates.get_template("no_control.c.j2").render())
-    if isinstance(ir.adaptive, WarpedLsIr):
+    if isinstance(ir.adaptive, HybridIr | WarpedLsIr):
         parts.append(warped_part(ir.core, *_chain(ir.adaptive)))
         parts.append(equations_part(ir.core, *_equations(ir.adaptive)))
     if isinstance(ir.secondary, FirIr):
@@ -253,13 +227,13 @@ def _kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:
         parts.append(_filter_part(templates, name, design))
         states += _filter_states(name, design)
         summary.append(f"{name.capitalize():<13} {_describe(design)}")
-    if isinstance(ir.adaptive, FxNlmsIr):
+    if isinstance(ir.adaptive, TransversalIr):
         parts.append(templates.get_template("control.c.j2").render())
         states.append("control_delay")
         summary.append(f"{'Control':<13} arm_fir_q31, {len(ir.adaptive.prior.taps)} taps")
     else:
         parts.append(templates.get_template("no_control.c.j2").render())
-    if isinstance(ir.adaptive, WarpedLsIr):
+    if isinstance(ir.adaptive, HybridIr | WarpedLsIr):
         warped = warped_part(ir.core, *_chain(ir.adaptive), portable=True)
         parts.append(warped.text)
         summary.append(warped.summary)
@@ -288,14 +262,14 @@ def _kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:
     )
 
 
-def _chain(design: WarpedLsIr) -> tuple[int, int]:
+def _chain(design: HybridIr | WarpedLsIr) -> tuple[int, int]:
     """Sections and weights of the warped control filter: the reference's chain also serves the secondary model."""
-    return len(design.prior.taps) + len(design.secondary.taps) - 1, len(design.prior.taps)
+    return chain_weights(design) + len(design.secondary.taps) - 1, chain_weights(design)
 
 
-def _equations(design: WarpedLsIr) -> tuple[int, int]:
+def _equations(design: HybridIr | WarpedLsIr) -> tuple[int, int]:
     """Weights of the warped control filter, and of the secondary path on the same chain."""
-    return len(design.prior.taps), len(design.secondary.taps)
+    return chain_weights(design), len(design.secondary.taps)
 
 
 def _filter_part(templates: jinja2.Environment, name: str, design: FilterIr) -> str:

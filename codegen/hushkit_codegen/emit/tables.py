@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from hushkit_codegen.ir import CategorySettingsIr, FirIr, FxNlmsIr, HeadsetIr, WarpedIr, WarpedLsIr
+from hushkit_codegen.ir import (
+    CategorySettingsIr,
+    FirIr,
+    HeadsetIr,
+    HybridIr,
+    NoAdaptiveIr,
+    TransversalIr,
+    WarpedIr,
+    WarpedLsIr,
+)
 
 _MODES = ("HK_DESIGN_MODE_OFF", "HK_DESIGN_MODE_ANC", "HK_DESIGN_MODE_TRANSPARENCY")
 _ANC = 1
@@ -44,24 +53,24 @@ def category_tables(ir: HeadsetIr) -> list[Table]:
 
 
 def _priors(ir: HeadsetIr) -> tuple[WarpedIr | FirIr, ...]:
-    own = (ir.adaptive.prior,) if isinstance(ir.adaptive, FxNlmsIr | WarpedLsIr) else ()
+    own = () if isinstance(ir.adaptive, NoAdaptiveIr) else (ir.adaptive.prior,)
     return (*own, *ir.categories.priors)
 
 
 def _own_settings(ir: HeadsetIr) -> CategorySettingsIr:
     own = ir.adaptive
-    fxnlms = own if isinstance(own, FxNlmsIr) else None
-    warped = own if isinstance(own, WarpedLsIr) else None
+    gradient = own if isinstance(own, TransversalIr) else None
+    squares = own if isinstance(own, WarpedLsIr | HybridIr) else None
     return CategorySettingsIr(
         mode=_ANC,
         intensity=1000,
         prior=0,
-        taps=len(fxnlms.prior.taps) if fxnlms else 0,
-        step_q31=fxnlms.step_q31 if fxnlms else 0,
-        leak_q31=fxnlms.leak_q31 if fxnlms else 0,
-        forget_ppb=warped.forget_ppb if warped else 0,
-        ridge_ppb=warped.ridge_ppb if warped else 0,
-        start_ridge_ppb=warped.start_ridge_ppb if warped else 0,
+        taps=len(gradient.prior.taps) if gradient else 0,
+        step_q31=gradient.step_q31 if gradient else 0,
+        leak_q31=gradient.leak_q31 if gradient else 0,
+        forget_ppb=squares.forget_ppb if squares else 0,
+        ridge_ppb=squares.ridge_ppb if squares else 0,
+        start_ridge_ppb=squares.start_ridge_ppb if squares else 0,
     )
 
 

@@ -117,7 +117,63 @@ class WarpedLsIr:
     algorithm: Literal["warped_ls"] = "warped_ls"
 
 
-AdaptiveIr = NoAdaptiveIr | FxNlmsIr | WarpedLsIr
+@dataclass(frozen=True, slots=True)
+class HybridIr:
+    """NLMS and least squares mixed (hk_hybrid_design_t).
+
+    Attributes:
+        prior: Start weights of the long filter; their exponent is the control filter's.
+        step_q31, leak_q31: Of the long filter, per update block.
+        regularisation_q48: Added to the power of the filtered reference, summed over the long filter's length.
+        weight_sum_limit: Bound of the sum of its |w|, in LSB.
+        short_taps: Weights of the short filter on the chain.
+        one_minus_lambda_q32, secondary: As WarpedLsIr.
+        forget_ppb, ridge_ppb, start_ridge_ppb: As WarpedLsIr, per update block.
+        rule: 0: convex, 1: rate.
+        worst_condition: Conditioning beyond which the least squares start afresh.
+        reset_jobs: Update blocks between their periodic restarts; 0: none.
+    """
+
+    prior: FirIr
+    step_q31: int
+    leak_q31: int
+    regularisation_q48: int
+    weight_sum_limit: int
+    short_taps: int
+    one_minus_lambda_q32: int
+    secondary: WarpedIr
+    forget_ppb: int
+    ridge_ppb: int
+    start_ridge_ppb: int
+    rule: int
+    worst_condition: int
+    reset_jobs: int
+    algorithm: Literal["hybrid"] = "hybrid"
+
+
+@dataclass(frozen=True, slots=True)
+class FdafIr:
+    """Frequency-domain adaptive filter (hk_fdaf_design_t).
+
+    Attributes:
+        prior: Start weights; their exponent is the control filter's.
+        step_q31, leak_q31: Per block of 128 samples.
+        regularisation_q48: Added to a bin's power, summed over the partitions.
+        weight_sum_limit: Bound of the sum of |w|, in LSB.
+    """
+
+    prior: FirIr
+    step_q31: int
+    leak_q31: int
+    regularisation_q48: int
+    weight_sum_limit: int
+    algorithm: Literal["fdaf"] = "fdaf"
+
+
+TransversalIr = FxNlmsIr | HybridIr | FdafIr
+"""Controllers whose filter, or one of whose filters, is transversal: ``prior`` has its length and exponent."""
+
+AdaptiveIr = NoAdaptiveIr | TransversalIr | WarpedLsIr
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +185,7 @@ class CategorySettingsIr:
         intensity: Per mille, times the operator's.
         prior: 0: the algorithm's own prior; else one of CategoriesIr.priors, counted from 1.
         taps: Weights that adapt (fxnlms).
-        step_q31, leak_q31: As FxNlmsIr.
+        step_q31, leak_q31: As the transversal controllers'.
         forget_ppb, ridge_ppb, start_ridge_ppb: As WarpedLsIr.
     """
 

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,11 +15,13 @@ from hushkit_codegen.ir.model import (
     BiquadIr,
     CategoriesIr,
     CategorySettingsIr,
+    FdafIr,
     FilterIr,
     FilterQuality,
     FirIr,
     FxNlmsIr,
     HeadsetIr,
+    HybridIr,
     NoAdaptiveIr,
     SilentIr,
     WarpedIr,
@@ -32,6 +34,8 @@ _Q31 = (-(1 << 31), (1 << 31) - 1)
 _Q15 = (-(1 << 15), (1 << 15) - 1)
 _POSITIVE_Q31 = (0, (1 << 31) - 1)
 _UNSIGNED = (0, (1 << 32) - 1)
+_LAMBDA = (1, (1 << 31) - 1)
+_SHARE = (1, 10**9 - 1)
 _LEVEL = (-1_000_000, 1_000_000)
 
 
@@ -159,40 +163,73 @@ def _read_adaptive(table: "_Table") -> AdaptiveIr:
     if algorithm == "none":
         table.finish()
         return NoAdaptiveIr()
-    if algorithm == "warped_ls":
-        return _read_warped_ls(table)
-    if algorithm != "fxnlms":
-        raise table.error("algorithm", f'"{algorithm}"', "fxnlms, warped_ls or none")
-    prior = _read_filter(table.table("prior"))
-    if not isinstance(prior, FirIr) or prior.format != "q31" or len(prior.taps) % 32:
-        raise table.error("prior", "another filter", "a fir in q31 with a multiple of 32 taps")
-    adaptive = FxNlmsIr(
-        prior=prior,
-        step_q31=table.integer("step_q31", _POSITIVE_Q31),
-        leak_q31=table.integer("leak_q31", _POSITIVE_Q31),
-        regularisation_q48=table.integer("regularisation_q48", (1, (1 << 62) - 1)),
-        weight_sum_limit=table.integer("weight_sum_limit", (1, 1 << 31)),
-    )
+    readers: dict[str, Callable[[_Table], AdaptiveIr]] = {
+        "fxnlms": _read_fxnlms,
+        "hybrid": _read_hybrid,
+        "fdaf": _read_fdaf,
+        "warped_ls": _read_warped_ls,
+    }
+    if algorithm not in readers:
+        raise table.error("algorithm", f'"{algorithm}"', f"{', '.join(readers)} or none")
+    adaptive = readers[algorithm](table)
     table.finish()
     return adaptive
+
+
+def _read_fxnlms(table: "_Table") -> FxNlmsIr:
+    return FxNlmsIr(**_read_transversal(table, multiple=32))
+
+
+def _read_fdaf(table: "_Table") -> FdafIr:
+    return FdafIr(**_read_transversal(table, multiple=256))
+
+
+def _read_hybrid(table: "_Table") -> HybridIr:
+    design = HybridIr(
+        **_read_transversal(table, multiple=32),
+        short_taps=table.integer("short_taps", (4, 64)),
+        one_minus_lambda_q32=table.integer("one_minus_lambda_q32", _LAMBDA),
+        secondary=_read_warped(table.table("secondary")),
+        forget_ppb=table.integer("forget_ppb", _SHARE),
+        ridge_ppb=table.integer("ridge_ppb", (1, 10**9)),
+        start_ridge_ppb=table.integer("start_ridge_ppb", (1, 100 * 10**9)),
+        rule=table.integer("rule", (0, 1)),
+        worst_condition=table.integer("worst_condition", (2, 10**18)),
+        reset_jobs=table.integer("reset_jobs", _UNSIGNED),
+    )
+    if design.short_taps % 4:
+        raise table.error("short_taps", str(design.short_taps), "a multiple of 4")
+    return design
+
+
+def _read_transversal(table: "_Table", *, multiple: int) -> dict[str, Any]:
+    prior = _read_filter(table.table("prior"))
+    if not isinstance(prior, FirIr) or prior.format != "q31" or len(prior.taps) % multiple:
+        raise table.error("prior", "another filter", f"a fir in q31 with a multiple of {multiple} taps")
+    return {
+        "prior": prior,
+        "step_q31": table.integer("step_q31", _POSITIVE_Q31),
+        "leak_q31": table.integer("leak_q31", _POSITIVE_Q31),
+        "regularisation_q48": table.integer("regularisation_q48", (1, (1 << 62) - 1)),
+        "weight_sum_limit": table.integer("weight_sum_limit", (1, 1 << 31)),
+    }
 
 
 def _read_warped_ls(table: "_Table") -> WarpedLsIr:
     ratio = (0, 10**9 - 1)
     design = WarpedLsIr(
-        one_minus_lambda_q32=table.integer("one_minus_lambda_q32", (1, (1 << 31) - 1)),
+        one_minus_lambda_q32=table.integer("one_minus_lambda_q32", _LAMBDA),
         secondary=_read_warped(table.table("secondary")),
         prior=_read_warped(table.table("prior")),
         equation_jobs=table.integer("equation_jobs", (1, 255)),
         solve_jobs=table.integer("solve_jobs", (4, 65535)),
-        forget_ppb=table.integer("forget_ppb", (1, 10**9 - 1)),
+        forget_ppb=table.integer("forget_ppb", _SHARE),
         ridge_ppb=table.integer("ridge_ppb", (1, 10**9)),
         start_ridge_ppb=table.integer("start_ridge_ppb", (0, 100 * 10**9)),
         start_fade_ppb=table.integer("start_fade_ppb", ratio),
     )
     if design.solve_jobs % (4 * design.equation_jobs):
         raise table.error("solve_jobs", str(design.solve_jobs), "a multiple of 4 * equation_jobs")
-    table.finish()
     return design
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hushkit_codegen.ir import BiquadIr, FilterIr, FirIr, FxNlmsIr, HeadsetIr
+from hushkit_codegen.ir import BiquadIr, FilterIr, FirIr, HeadsetIr, TransversalIr
 from hushkit_codegen.kernels.biquad import Cascade
 from hushkit_codegen.kernels.bounds import q15_sum, q31_sum
 from hushkit_codegen.kernels.correlation import Shape, Sum
@@ -82,7 +82,7 @@ def _fir_part(name: str, title: str, design: FirIr, *, core: str, block: int) ->
 
 def control_part(ir: HeadsetIr) -> KernelPart:
     """The adaptive control filter and its gradient: ``hk_kernel_control_run``, ``hk_kernel_gradient_run``."""
-    assert isinstance(ir.adaptive, FxNlmsIr)
+    assert isinstance(ir.adaptive, TransversalIr)
     n_taps = len(ir.adaptive.prior.taps)
     promise = "the caller keeps sum |w| <= 2^31"
     control = correlation_text(

@@ -9,7 +9,7 @@
 
 #include "hk/hk_design.h" /* HK_DESIGN_ABI, HK_ALGORITHM_..., HK_DESIGN_MODE_... */
 
-_Static_assert(HK_DESIGN_ABI == 3, "regenerate: the layout of hk_design_t changed");
+_Static_assert(HK_DESIGN_ABI == 4, "regenerate: the layout of hk_design_t changed");
 
 #define HK_CONFIG_SPEC_NAME             "compact-m4"
 #define HK_CONFIG_DIGEST                "8ca83c4632f5f3b6" /* of the integer design */

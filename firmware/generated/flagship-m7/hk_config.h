@@ -9,7 +9,7 @@
 
 #include "hk/hk_design.h" /* HK_DESIGN_ABI, HK_ALGORITHM_..., HK_DESIGN_MODE_... */
 
-_Static_assert(HK_DESIGN_ABI == 3, "regenerate: the layout of hk_design_t changed");
+_Static_assert(HK_DESIGN_ABI == 4, "regenerate: the layout of hk_design_t changed");
 
 #define HK_CONFIG_SPEC_NAME             "flagship-m7"
 #define HK_CONFIG_DIGEST                "d74bd40aabf72039" /* of the integer design */

@@ -7,9 +7,9 @@
  *                 HK_CONFIG_EARS, HK_CONFIG_BLOCK (1, 4, 8), HK_CONFIG_RATE_HZ, HK_CONFIG_CLOCK_HZ,
  *                 HK_CONFIG_FEEDFORWARD_SECTIONS, HK_CONFIG_TRANSPARENCY_SECTIONS (0: none),
  *                 HK_CONFIG_ALGORITHM (HK_ALGORITHM_...), HK_CONFIG_UPDATE_BLOCK (multiple of BLOCK and of 8, <= 64),
- *                 HK_CONFIG_CONTROL_TAPS (multiple of 32; 0 without FxNLMS), HK_CONFIG_CONTROL_EXPONENT,
- *                 HK_CONFIG_SECONDARY_TAPS (multiple of 4; 0 without error microphone), HK_CONFIG_SECONDARY_EXPONENT,
- *                 HK_CONFIG_WARPED_TAPS, HK_CONFIG_WARPED_SECONDARY_TAPS (0 without warped_ls)
+ *                 HK_CONFIG_CONTROL_TAPS (multiple of 32; 0 without fxnlms, hybrid and fdaf),
+ * HK_CONFIG_CONTROL_EXPONENT, HK_CONFIG_SECONDARY_TAPS (multiple of 4; 0 without error microphone),
+ * HK_CONFIG_SECONDARY_EXPONENT, HK_CONFIG_WARPED_TAPS, HK_CONFIG_WARPED_SECONDARY_TAPS (0 without warped_ls and hybrid)
  *   hk_design.c   the constant `hk_design`
  *   hk_kernels.c  the functions of hk_kernels.h, for this spec's taps, stages, block and core
  *
@@ -24,7 +24,7 @@
 
 #include <stdint.h> /* int32_t, uint8_t */
 
-#define HK_DESIGN_ABI 3
+#define HK_DESIGN_ABI 4
 
 /** Modes, in the order of the wire and the shadow. */
 enum { HK_DESIGN_MODE_OFF = 0, HK_DESIGN_MODE_ANC = 1, HK_DESIGN_MODE_TRANSPARENCY = 2 };
@@ -33,6 +33,12 @@ enum { HK_DESIGN_MODE_OFF = 0, HK_DESIGN_MODE_ANC = 1, HK_DESIGN_MODE_TRANSPAREN
 #define HK_ALGORITHM_NONE      0
 #define HK_ALGORITHM_FXNLMS    1
 #define HK_ALGORITHM_WARPED_LS 2
+#define HK_ALGORITHM_HYBRID    3
+#define HK_ALGORITHM_FDAF      4
+
+/* Rules that mix the hybrid's two filters. */
+#define HK_HYBRID_RULE_CONVEX 0
+#define HK_HYBRID_RULE_RATE   1
 
 /** Second-order sections in CMSIS-DSP order: b0, b1, b2, -a1, -a2, each scaled by 2^-post_shift. Sections are scaled so
  *  that no input can overflow one; the cascade's output times 2^output_shift, saturated, is the filter's. */
@@ -74,17 +80,34 @@ typedef struct {
     float start_fade;             /* the settings' start_ridge fades by this factor per solve */
 } hk_warped_ls_design_t;
 
+/** Long NLMS and short least-squares filter, mixed: see hk_hybrid.h for the method. */
+typedef struct {
+    int32_t one_minus_lambda_q32; /* of the short filter's chain, as above */
+    hk_warped_design_t secondary; /* the secondary path on the same chain */
+    uint8_t rule;                 /* HK_HYBRID_RULE_... */
+    float regularisation;         /* of the normalising power, summed over the long filter's length, in LSB^2 */
+    uint64_t weight_sum_limit;    /* as fxnlms, of the long filter */
+    float worst_condition;        /* beyond it the least squares start afresh */
+    uint32_t reset_jobs;          /* update blocks between periodic restarts of the least squares; 0: none */
+} hk_hybrid_design_t;
+
+/** Frequency-domain adaptive filter: see hk_fdaf.h for the method. */
+typedef struct {
+    float regularisation;      /* of a bin's power, summed over the partitions, in LSB^2 */
+    uint64_t weight_sum_limit; /* as fxnlms */
+} hk_fdaf_design_t;
+
 /** What one noise category sets. Fields that the algorithm has no use for are zeros. */
 typedef struct {
     uint8_t mode;          /* HK_DESIGN_MODE_..., in place of ANC: what an operator switched off stays off */
     uint16_t intensity;    /* per mille, times the operator's */
     hk_fir_design_t prior; /* weights at start and after a restart; sum |w| <= 1.0 before the exponent */
     uint16_t taps;         /* fxnlms: weights that adapt, a multiple of 32; the others fade out */
-    int32_t step_q31;      /* fxnlms: 0 < step < 1 */
-    int32_t leak_q31;      /* fxnlms: weight loss per update, 0: none */
-    float forget;          /* warped_ls: the covariance is multiplied by this per equation */
-    float ridge;           /* warped_ls: of the mean diagonal */
-    float start_ridge;     /* warped_ls: added at start, fading */
+    int32_t step_q31;      /* fxnlms, hybrid, fdaf: 0 < step < 1 */
+    int32_t leak_q31;      /* fxnlms, hybrid, fdaf: weight loss per update, 0: none */
+    float forget;          /* warped_ls, hybrid: the covariance is multiplied by this per equation */
+    float ridge;           /* warped_ls, hybrid: of the mean diagonal */
+    float start_ridge;     /* warped_ls, hybrid: added at start, fading */
 } hk_category_settings_t;
 
 #define HK_DESIGN_CATEGORIES 57 /* noise categories, in the order of the classifier's outputs */
@@ -105,6 +128,8 @@ typedef struct {
     hk_fir_design_t secondary;              /* model of the path from driver to error microphone */
     hk_fxnlms_design_t fxnlms;              /* zeros unless algorithm is HK_ALGORITHM_FXNLMS */
     hk_warped_ls_design_t warped_ls;        /* zeros unless algorithm is HK_ALGORITHM_WARPED_LS */
+    hk_hybrid_design_t hybrid;              /* zeros unless algorithm is HK_ALGORITHM_HYBRID */
+    hk_fdaf_design_t fdaf;                  /* zeros unless algorithm is HK_ALGORITHM_FDAF */
     const hk_category_settings_t *settings; /* rows; the first holds the spec's own */
     const uint8_t *settings_of_category;    /* HK_DESIGN_CATEGORIES rows' numbers */
     uint8_t n_settings;

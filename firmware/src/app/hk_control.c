@@ -20,6 +20,22 @@ const hk_control_ops_t *hk_control_ops(void) {
     return &hk_warped_ls_ops;
 }
 
+#elif HK_CONFIG_ALGORITHM == HK_ALGORITHM_HYBRID
+
+#include "hk/hk_hybrid.h" /* hk_hybrid_ops */
+
+const hk_control_ops_t *hk_control_ops(void) {
+    return &hk_hybrid_ops;
+}
+
+#elif HK_CONFIG_ALGORITHM == HK_ALGORITHM_FDAF
+
+#include "hk/hk_fdaf.h" /* hk_fdaf_ops */
+
+const hk_control_ops_t *hk_control_ops(void) {
+    return &hk_fdaf_ops;
+}
+
 #elif HK_CONFIG_ALGORITHM == HK_ALGORITHM_NONE
 
 #include <string.h> /* memset */

@@ -9,7 +9,8 @@
 
 #include "hk/hk_fixed.h"   /* hk_saturate, hk_square_q48, hk_magnitude */
 #include "hk/hk_kernels.h" /* hk_kernel_* */
-#include <string.h>        /* memset, memmove */
+#include "hk_weights.h"
+#include <string.h> /* memset, memmove */
 
 #define TAPS        ((uint32_t)HK_CONFIG_CONTROL_TAPS)
 #define BLOCK       ((uint32_t)HK_CONFIG_UPDATE_BLOCK)
@@ -52,18 +53,10 @@ static uint32_t step_q31; /* of the settings, within its limit */
 static uint64_t prior_norm;
 static ear_t ears[HK_CONFIG_EARS];
 
-static uint64_t norm_of(const int32_t *weights) {
-    uint64_t sum = 0U;
-    for (uint32_t j = 0U; j < TAPS; j++) {
-        sum += (uint64_t)((int64_t)weights[j] * weights[j]) >> (30U - 2U * HK_CONFIG_CONTROL_EXPONENT);
-    }
-    return sum;
-}
-
 static void configure(const hk_category_settings_t *wanted) {
     const uint32_t step = (uint32_t)wanted->step_q31;
     step_q31 = (step < HK_FXNLMS_STEP_LIMIT_Q31) ? step : HK_FXNLMS_STEP_LIMIT_Q31;
-    prior_norm = norm_of(wanted->prior.taps);
+    prior_norm = hk_weights_norm(wanted->prior.taps, TAPS);
     settings = wanted;
 }
 
@@ -198,7 +191,7 @@ static int32_t step_of(const ear_t *s, int32_t g) {
 static void put(ear_t *s, uint32_t index, int32_t weight) {
     s->next[index] = weight;
     s->next_sum += hk_magnitude(weight);
-    s->next_norm += (uint64_t)((int64_t)weight * weight) >> (30U - 2U * HK_CONFIG_CONTROL_EXPONENT);
+    s->next_norm += hk_weights_square(weight);
 }
 
 static void update_group(ear_t *s, uint32_t first) {
@@ -222,11 +215,8 @@ static void fade_group(ear_t *s, uint32_t first) {
 
 static void finish(ear_t *s) {
     if (s->next_sum > design->weight_sum_limit) {
-        const int64_t factor_q31 = (int64_t)((design->weight_sum_limit << 31) / (s->next_sum + 1U));
-        for (uint32_t j = 0U; j < TAPS; j++) {
-            s->next[j] = (int32_t)(((int64_t)s->next[j] * factor_q31) / (1LL << 31)); /* toward zero */
-        }
-        s->next_norm = norm_of(s->next);
+        hk_weights_shrink(s->next, TAPS, s->next_sum, design->weight_sum_limit);
+        s->next_norm = hk_weights_norm(s->next, TAPS);
         s->next_clipped = true;
     }
     s->ready = true;

@@ -9,7 +9,7 @@
 
 #include "hk/hk_design.h" /* HK_DESIGN_ABI, HK_ALGORITHM_..., HK_DESIGN_MODE_... */
 
-_Static_assert(HK_DESIGN_ABI == 3, "regenerate: the layout of hk_design_t changed");
+_Static_assert(HK_DESIGN_ABI == 4, "regenerate: the layout of hk_design_t changed");
 
 #define HK_CONFIG_SPEC_NAME             "small"
 #define HK_CONFIG_DIGEST                "f2ded73b0d1aedbe" /* of the integer design */
