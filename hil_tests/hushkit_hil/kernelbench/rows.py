@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hushkit_hil.instruments.cycles import CORES, EVIDENCE, model_cycles, worst_path
+from hushkit_hil.instruments.cycles import EVIDENCE, model_cycles, worst_path
 from hushkit_hil.kernelbench.case import Case
 from hushkit_hil.kernelbench.cases import all_cases
+from hushkit_hil.kernelbench.measured import Reading
 from hushkit_hil.kernelbench.runner import Region, Run, run_bench
 
 _REGIONS = 8  # timed calls per implementation: one whole turn of a ring for block 8, and a mean over alignments
@@ -182,20 +183,28 @@ def _entry(cases: Sequence[Case], region: Region) -> str:
     return tags.get(region.what, f"{case.name}_run")
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows as text for a terminal."""
+def table(rows: Sequence[Row], readings: Sequence[Reading] = ()) -> str:
+    """The rows as text for a terminal; with a board's readings their cycles stand beside the modelled ones."""
+    shown = {(reading.core, reading.case): reading.cycles for reading in readings if reading.what == "generated"}
+    head = f"{'measured':>9} " if readings else ""
     lines = [
-        f"{'core':<11} {'kernel':<11} {'shape':<38} {'generated':>9} {'CMSIS':>8} {'ratio':>6} {'promised':>8} exact  "
-        "best CMSIS-DSP call"
+        f"{'core':<11} {'kernel':<14} {'shape':<52} {'generated':>9} {head}{'CMSIS':>8} {'ratio':>6} {'promised':>8} "
+        f"{'worst':>8} {'path':>8} {'stack':>5} exact  best CMSIS-DSP call"
     ]
     for row in rows:
         document = row.document()
         best = document["cmsis"]
+        own = row.generated
+        measured = f"{shown.get((row.core, row.case.name), math.nan):>9.1f} " if readings else ""
         lines.append(
-            f"{row.core:<11} {row.case.kernel:<11} {row.case.shape:<38} {row.generated.cycles:>9.1f} "
+            f"{row.core:<11} {row.case.kernel:<14} {row.case.shape:<52} {own.cycles:>9.1f} {measured}"
             f"{best['cycles_per_sample'] if best else math.nan:>8.1f} {row.ratio:>6.2f} "
-            f"{row.case.target or math.nan:>8.2f} {'yes' if row.exact else 'NO':<5}  "
+            f"{row.case.target or math.nan:>8.2f} {own.cycles_max:>8.1f} {own.cycles_bound:>8.1f} "
+            f"{own.stack_bytes:>5} {'yes' if row.exact else 'NO':<5}  "
             f"{best['function'] if best else row.case.note or 'none'}{'' if row.passed else '   FALLS SHORT'}"
         )
-    lines.append(f"Cycles per sample, {EVIDENCE}, at zero wait states; cores: {', '.join(CORES)}.")
+    lines.append(
+        f"Cycles per sample, {EVIDENCE}, at zero wait states: generated and CMSIS are means, worst is the dearest call "
+        "seen, path the longest one through the code that ran."
+    )
     return "\n".join(lines).replace("nan", "  -")

@@ -2,15 +2,17 @@
  * @file  bench_guest.h
  * @brief What the kernel bench runs on a bare core: cases, signals, comparison and markers.
  *
- * Output    one line per record on the host's standard output, through semihosting (or stdio in the host build):
- *           check CASE SIGNAL SAMPLES MISMATCHES FIRST HASH    generated against reference, FNV-1a of the generated
- * output region INDEX CASE generated|cmsis:FUNCTION         k-th region between the markers belongs to end everything
- * ran
+ * Output    one line per record, through semihosting (or stdio in the host build):
+ *           `check CASE SIGNAL SAMPLES MISMATCHES FIRST HASH`: generated against reference, FNV-1a of its output;
+ *           `region INDEX CASE generated|cmsis:FUNCTION`: what the k-th region between the markers belongs to;
+ *           `cycles CASE generated|cmsis:FUNCTION COUNT`: the same call by the core's own counter, where it counts;
+ *           `end`: everything ran.
  */
 #ifndef BENCH_GUEST_H
 #define BENCH_GUEST_H
 
-#include <stdint.h> /* int32_t, uint32_t */
+#include <stdbool.h> /* bool */
+#include <stdint.h>  /* int32_t, uint32_t */
 
 #define BENCH_MAX_BLOCK 64U
 #define BENCH_MAX_PEERS 3U
@@ -41,6 +43,10 @@ extern const uint32_t bench_regions; /* timed calls per implementation; 0: none 
 void bench_print(const char *text);
 void mark_begin(void);
 void mark_end(void);
+
+/** Cycle counter of the core, running; false where there is none (QEMU, the host). */
+bool bench_cycles_available(void);
+uint32_t bench_cycles(void);
 
 /** Runs every case. */
 void bench_main(void);

@@ -135,6 +135,28 @@ static void compare(const bench_case_t *bench, uint32_t signal) {
 
 static uint32_t region;
 
+static void put_record(const char *word, uint32_t number, const char *name, const char *what, int is_peer) {
+    put_text(word);
+    if (word[0] == 'r') {
+        put_number(number);
+    }
+    put_text(" ");
+    put_text(name);
+    put_text(is_peer ? " cmsis:" : " ");
+    put_text(what);
+    if (word[0] != 'r') {
+        put_number(number);
+    }
+    put_line();
+}
+
+static void put_timed(const char *name, const char *what, int is_peer, uint32_t cycles) {
+    put_record("region", region++, name, what, is_peer);
+    if (bench_cycles_available()) {
+        put_record("cycles", cycles, name, what, is_peer);
+    }
+}
+
 static void time_runner(const bench_case_t *bench, const bench_runner_t *runner, int is_peer) {
     signal_start(SIGNAL_NOISE);
     runner->reset();
@@ -144,27 +166,20 @@ static void time_runner(const bench_case_t *bench, const bench_runner_t *runner,
     }
     for (uint32_t k = 0; k < bench_regions; k++) {
         fill(bench, SIGNAL_NOISE, x);
+        const uint32_t start = bench_cycles();
         mark_begin();
         runner->run(x, y);
         mark_end();
-        put_text("region");
-        put_number(region++);
-        put_text(" ");
-        put_text(bench->name);
-        put_text(is_peer ? " cmsis:" : " ");
-        put_text(is_peer ? runner->name : "generated");
-        put_line();
+        put_timed(bench->name, is_peer ? runner->name : "generated", is_peer, bench_cycles() - start);
     }
 }
 
 void bench_main(void) {
     if (bench_regions != 0U) { /* what the markers themselves cost */
+        const uint32_t start = bench_cycles();
         mark_begin();
         mark_end();
-        put_text("region");
-        put_number(region++);
-        put_text(" empty empty");
-        put_line();
+        put_timed("empty", "empty", 0, bench_cycles() - start);
     }
     for (uint32_t k = 0; k < bench_n_cases; k++) {
         const bench_case_t *const bench = &bench_cases[k];

@@ -31,6 +31,28 @@ static uint32_t semihost(uint32_t operation, const void *argument) {
     return r0;
 }
 
+#define DWT_CTRL   (*(volatile uint32_t *)0xE0001000UL)
+#define DWT_CYCCNT (*(volatile uint32_t *)0xE0001004UL)
+#define DEMCR      (*(volatile uint32_t *)0xE000EDFCUL)
+
+static bool counts;
+
+bool bench_cycles_available(void) {
+    return counts;
+}
+
+uint32_t bench_cycles(void) {
+    return DWT_CYCCNT;
+}
+
+static void start_counter(void) {
+    DEMCR |= 1UL << 24; /* TRCENA */
+    DWT_CYCCNT = 0U;
+    DWT_CTRL |= 1UL; /* CYCCNTENA */
+    const uint32_t before = DWT_CYCCNT;
+    counts = DWT_CYCCNT != before;
+}
+
 enum { SYS_WRITE0 = 0x04, SYS_EXIT = 0x18 };
 #define EXIT_OK    ((const void *)0x20026) /* ADP_Stopped_ApplicationExit */
 #define EXIT_FAULT ((const void *)0x20023) /* ADP_Stopped_RunTimeErrorUnknown */
@@ -59,6 +81,7 @@ __attribute__((noinline, used)) static void run(void) {
     for (uint32_t *word = bench_bss_start; word < bench_bss_end; word++) {
         *word = 0;
     }
+    start_counter();
     bench_main();
     (void)semihost(SYS_EXIT, EXIT_OK);
     for (;;) {
@@ -78,6 +101,14 @@ void hk_reset(void) {
 
 void bench_print(const char *text) {
     (void)fputs(text, stdout);
+}
+
+bool bench_cycles_available(void) {
+    return false;
+}
+
+uint32_t bench_cycles(void) {
+    return 0U;
 }
 
 int main(void) {
