@@ -30,7 +30,7 @@ from hushkit.json_output import write_json
 from hushkit_hil.errors import BenchError
 from hushkit_hil.instruments.cycles import CORES, CycleModelError
 from hushkit_hil.instruments.cycles.validation import TOLERANCE, ValidationRow, validation_table
-from hushkit_hil.kernelbench.cases import all_cases
+from hushkit_hil.kernelbench.cases import SIGNALS, all_cases
 from hushkit_hil.kernelbench.measured import Reading, read_console_file
 from hushkit_hil.kernelbench.page import write_page
 from hushkit_hil.kernelbench.rows import Row, bench_rows, table
@@ -49,6 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bench.add_argument("--core", choices=CORES, action="append", help="one core, repeatable; default: all four")
     bench.add_argument(
         "--samples", type=int, default=_SAMPLES, help=f"samples compared per kernel and signal (default {_SAMPLES})"
+    )
+    bench.add_argument(
+        "--signals",
+        type=_signals,
+        default=SIGNALS,
+        metavar="A,B",
+        help=f"compare on these only, out of {','.join(SIGNALS)}; default: all",
     )
     bench.add_argument("--only", default="", metavar="TEXT", help="only kernels whose name contains TEXT")
     bench.add_argument("--json", metavar="FILE", help="write the machine form; - for standard output")
@@ -73,13 +80,23 @@ def run(options: argparse.Namespace) -> int:
     if options.samples < 64 or options.samples > 2**31:
         raise InputError(f"--samples {options.samples}: expected 64 to 2^31; ask for at least one ring of samples")
     readings = tuple(reading for text in options.board for reading in _readings(text))
-    found = bench_rows(options.core or CORES, samples=options.samples, progress=_say, only=options.only)
+    found = bench_rows(
+        options.core or CORES, samples=options.samples, progress=_say, only=options.only, signals=options.signals
+    )
     if not found:
         raise InputError(f"--only {options.only!r} matches no kernel; run without it to see their names")
     _write(options.json, _documents(found, readings), table(found, readings))
     if options.html:
         write_page(Path(options.html), found, validate_with(found), readings)
     return 0 if all(row.passed for row in found) else 1
+
+
+def _signals(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    unknown = [name for name in names if name not in SIGNALS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r}: expected names out of {', '.join(SIGNALS)}")
+    return names
 
 
 def _readings(board: str) -> tuple[Reading, ...]:

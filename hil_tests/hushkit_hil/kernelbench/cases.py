@@ -1,6 +1,6 @@
 """Cases of the kernel bench: each shape as C, next to the CMSIS-DSP calls that do the same job."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 
 from hushkit_hil.kernelbench.case import FIR_PEERS, Case, Peer, portable_only, random_taps, render
 from hushkit_hil.kernelbench.equation_cases import regressors_case, vector_case, warped_case
+
+#: Test signals, in the order in which bench_main.c knows them.
+SIGNALS: Final = ("noise", "speech", "full_scale", "alternating", "dc", "silence")
 
 _BIQUAD_PEERS: Final = (
     Peer("arm_biquad_cascade_df1_q31", "plain"),
@@ -270,6 +273,9 @@ def _cases(core: str) -> tuple[Case, ...]:
     return tuple(make() for make in makers)
 
 
-def program_text(core: str, cases: Sequence[Case], *, samples: int, regions: int) -> str:
+def program_text(
+    core: str, cases: Sequence[Case], *, samples: int, regions: int, signals: Collection[str] = SIGNALS
+) -> str:
     """The C file with all cases of one run."""
-    return render("cases", core=core, cases=cases, samples=samples, regions=regions, preamble=preamble())
+    mask = sum(1 << place for place, name in enumerate(SIGNALS) if name in signals)
+    return render("cases", core=core, cases=cases, samples=samples, regions=regions, signals=mask, preamble=preamble())

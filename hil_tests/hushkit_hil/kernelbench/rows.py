@@ -8,7 +8,7 @@ from typing import Any
 
 from hushkit_hil.instruments.cycles import EVIDENCE, model_cycles, worst_path
 from hushkit_hil.kernelbench.case import Case
-from hushkit_hil.kernelbench.cases import all_cases
+from hushkit_hil.kernelbench.cases import SIGNALS, all_cases
 from hushkit_hil.kernelbench.measured import Reading
 from hushkit_hil.kernelbench.runner import Region, Run, run_bench
 
@@ -89,28 +89,34 @@ class Row:
 
 
 def bench_rows(
-    cores: Sequence[str], *, samples: int, progress: Callable[[str], None], only: str = ""
+    cores: Sequence[str],
+    *,
+    samples: int,
+    progress: Callable[[str], None],
+    only: str = "",
+    signals: Collection[str] = SIGNALS,
 ) -> tuple[Row, ...]:
     """Run the bench on the host and on each core.
 
     Args:
         cores: Out of ``CORES``.
-        samples: Compared per case and signal; six signals.
+        samples: Compared per case and signal.
         progress: Told what starts.
         only: Run the cases whose name contains this.
+        signals: Compared on, out of ``SIGNALS``.
 
     Raises:
         BenchError: Build or run failed.
     """
     progress(f"host: comparing {samples} samples of each signal")
     host_cases = [case for case in all_cases("host") if only in case.name]
-    host = run_bench("host", host_cases, samples=samples, regions=0)
+    host = run_bench("host", host_cases, samples=samples, regions=0, signals=signals)
     hashes = {(check.case, check.signal): check.output_hash for check in host.checks}
     rows: list[Row] = []
     for core in cores:
         progress(f"{core}: comparing and counting on its emulated machine")
         cases = [case for case in all_cases(core) if only in case.name]
-        compared = run_bench(core, cases, samples=samples, regions=0)
+        compared = run_bench(core, cases, samples=samples, regions=0, signals=signals)
         timed = run_bench(core, cases, samples=0, regions=_REGIONS)
         rows += _rows(core, cases, compared, timed, hashes)
     return tuple(rows)

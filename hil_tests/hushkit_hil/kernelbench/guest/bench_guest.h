@@ -37,6 +37,7 @@ typedef struct {
 extern const bench_case_t bench_cases[];
 extern const uint32_t bench_n_cases;
 extern const uint32_t bench_samples; /* per signal, in the comparison */
+extern const uint32_t bench_signals; /* which: bits in the order of their names */
 extern const uint32_t bench_regions; /* timed calls per implementation; 0: none */
 
 /** Provided by the port: semihosting on a core, stdio on the host. */
