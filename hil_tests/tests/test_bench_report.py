@@ -56,6 +56,14 @@ def test_report_is_well_formed_and_escapes_names() -> None:
     assert "hk_control<&>" not in html
 
 
+def test_report_sets_mean_worst_seen_and_longest_path_side_by_side() -> None:
+    html = render(example_result())
+
+    cells = re.sub(r"</?t[dr]>", " ", html).split("hk_control&lt;&amp;&gt; ")[-1].split()[:6]
+    assert cells == ["isr", "1,600.0", "1,100.0", "1250.0", "1,300", "88"]
+    assert "longest path through the code that ran</td><td>2600.0" in html
+
+
 def test_report_draws_every_figure_wide_and_narrow_with_its_evidence() -> None:
     html = render(example_result())
 

@@ -6,7 +6,7 @@ import pytest
 from hushkit_hil.instruments.cycles import CycleModelError, core_model, model_cycles
 from hushkit_hil.instruments.cycles.disassembly import Program, disassemble, parse_listing
 from hushkit_hil.instruments.cycles.operands import FLAGS, Kind, effects_of
-from hushkit_hil.instruments.cycles.paths import frame_bytes, worst_path
+from hushkit_hil.instruments.cycles.paths import frame_bytes, worst_path, worst_paths
 from hushkit_hil.instruments.cycles.pipeline import Step
 from hushkit_hil.instruments.cycles.validation import TOLERANCE, sequence_rows
 from hushkit_hil.instruments.trace import Block, Profile, Trace
@@ -119,6 +119,17 @@ def test_worst_path_multiplies_loops_and_adds_callees(program: Program) -> None:
     assert total <= seen.cycles <= total + round_trip  # the way in counts as a whole turn
     assert bounded.cycles - seen.cycles == 7 * round_trip
     assert (seen.stack_bytes, seen.stack_path) == (8 + 8, ("outer", "inner"))
+
+
+def test_worst_paths_are_those_of_each_function(program: Program) -> None:
+    trace, profile = region()
+
+    found = worst_paths("cortex-m4", Path("any.elf"), trace, profile)
+
+    assert {name: path.cycles for name, path in found.items()} == {
+        name: worst_path("cortex-m4", Path("any.elf"), trace, profile, name).cycles for name in ("outer", "inner")
+    }
+    assert found["outer"].stack_bytes == 16
 
 
 def test_worst_path_names_a_function_that_did_not_run(program: Program) -> None:

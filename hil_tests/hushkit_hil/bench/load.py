@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from hushkit_hil.bench.result import EMULATED, MODELLED, FunctionLoad, Latency, Load
 from hushkit_hil.errors import BenchError
-from hushkit_hil.instruments.cycles import CycleReport, core_model, model_cycles
+from hushkit_hil.instruments.cycles import CycleReport, WorstPath, core_model, model_cycles, worst_paths
 from hushkit_hil.targets.outcome import Outcome
 
 _PROFILES = ("isr", "background", "worst isr", "worst exchange")
+_WORST = {"isr": "worst isr", "background": "worst exchange"}
+_INTERRUPT = "hk_audio_isr"
 
 
 def no_load() -> Load:
@@ -45,6 +47,8 @@ def emulated_load(spec: HeadsetSpec, elf: Path, outcome: Outcome, update_block: 
     block, core = spec.audio.block, spec.core.type
     overhead = core_model(core).interrupt_entry + core_model(core).interrupt_exit
     modelled = {name: model_cycles(core, elf, trace, trace.profiles[name]) for name in _PROFILES}
+    paths = {name: worst_paths(core, elf, trace, trace.profiles[name]) for name in _WORST}
+    interrupt = paths["isr"].get(_INTERRUPT)
     steady = modelled["isr"].per_execution() + modelled["background"].per_execution()
     traced = sum(trace.profiles[name].instructions / trace.profiles[name].executions for name in ("isr", "background"))
     worst = overhead + _scaled(modelled["worst exchange"], trace.per_exchange.max)
@@ -62,7 +66,10 @@ def emulated_load(spec: HeadsetSpec, elf: Path, outcome: Outcome, update_block: 
         isr_instructions_per_sample_max=trace.per_isr.max / block,
         isr_cycles_per_sample_max=worst_isr / block,
         instructions_evidence=EMULATED,
-        functions=_functions(modelled, block),
+        functions=_functions(modelled, paths, block),
+        isr_cycles_per_sample_mean=(overhead + modelled["isr"].per_execution()) / block,
+        isr_cycles_per_sample_path=None if interrupt is None else (overhead + interrupt.cycles) / block,
+        isr_stack_bytes=None if interrupt is None else interrupt.stack_bytes,
     )
 
 
@@ -92,15 +99,23 @@ def _scaled(report: CycleReport, most: int) -> float:
     return report.per_execution() * max(1.0, most / report.instructions)
 
 
-def _functions(modelled: Mapping[str, CycleReport], block: int) -> tuple[FunctionLoad, ...]:
-    loads = [
-        FunctionLoad(
-            name=function.name,
-            instructions=function.instructions / (modelled[context].executions * block),
-            cycles=function.cycles / (modelled[context].executions * block),
-            context=context,
-        )
-        for context in ("isr", "background")
-        for function in modelled[context].functions
-    ]
+def _functions(
+    modelled: Mapping[str, CycleReport], paths: Mapping[str, Mapping[str, WorstPath]], block: int
+) -> tuple[FunctionLoad, ...]:
+    loads = []
+    for context, worst in _WORST.items():
+        dearest = {function.name: function.cycles for function in modelled[worst].functions}
+        for function in modelled[context].functions:
+            path = paths[context].get(function.name)
+            loads.append(
+                FunctionLoad(
+                    name=function.name,
+                    instructions=function.instructions / (modelled[context].executions * block),
+                    cycles=function.cycles / (modelled[context].executions * block),
+                    context=context,
+                    cycles_worst=dearest.get(function.name, 0.0) / block,
+                    path_cycles=None if path is None else path.cycles,
+                    stack_bytes=None if path is None else path.stack_bytes,
+                )
+            )
     return tuple(sorted(loads, key=lambda load: (-load.instructions, load.name, load.context)))

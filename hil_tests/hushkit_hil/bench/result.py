@@ -38,12 +38,19 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class FunctionLoad:
-    """Mean share of one function per sample."""
+    """Mean share of one function per sample.
+
+    ``cycles_worst`` is its share of the dearest interrupt or exchange that was traced, per sample. ``path_cycles`` and
+    ``stack_bytes`` bound one call, callees included: the longest path through the code that ran, the deepest stack.
+    """
 
     name: str
     instructions: float
     cycles: float
     context: str
+    cycles_worst: float | None = None
+    path_cycles: int | None = None
+    stack_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,8 @@ class Load:
     """What a sample costs, interrupt and background together; ``isr`` figures are the interrupt alone.
 
     ``evidence`` is that of cycles and of ``cpu_percent_max``; instructions are ``instructions_evidence``.
+    ``isr_cycles_per_sample_path`` is the interrupt's longest path through the code that ran, ``isr_stack_bytes`` the
+    deepest stack on it.
     """
 
     cycles_per_sample_mean: float | None
@@ -64,6 +73,9 @@ class Load:
     isr_cycles_per_sample_max: float | None
     instructions_evidence: str
     functions: tuple[FunctionLoad, ...]
+    isr_cycles_per_sample_mean: float | None = None
+    isr_cycles_per_sample_path: float | None = None
+    isr_stack_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

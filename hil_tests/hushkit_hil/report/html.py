@@ -11,7 +11,7 @@ from hushkit_models.acoustics.scenario import PlantSignals
 from numpy.typing import NDArray
 
 from hushkit_hil.bench.quality import bound_of
-from hushkit_hil.bench.result import Result
+from hushkit_hil.bench.result import FunctionLoad, Load, Result
 from hushkit_hil.bench.setup import Setup
 from hushkit_hil.report.figures import (
     Figure,
@@ -24,6 +24,7 @@ from hushkit_hil.report.figures import (
 from hushkit_hil.targets.outcome import Outcome
 
 _NOTHING = "\N{EN DASH}"
+_FUNCTION = ["function", "runs in", "instructions", "cycles", "in the worst", "longest path", "stack, bytes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +158,7 @@ def _tables(result: Result) -> list[tuple[str, list[str], list[list[str]]]]:
     if result.scenario.changes:
         back = "not reached" if heard.recovery_s is None else f"{heard.recovery_s:g} s"
         signal.append([f"back within 3 dB of the bound after {result.scenario.changes[-1]}", back])
-    functions = [[load.name, load.context, f"{load.instructions:,.1f}", f"{load.cycles:,.1f}"]
-                 for load in result.load.functions if load.instructions >= 0.05]  # fmt: skip
+    functions = [_function(load) for load in result.load.functions if load.instructions >= 0.05]
     memory = [["flash", _bytes(result.memory.flash_bytes)], ["RAM", _bytes(result.memory.ram_bytes)],
               ["stack, deepest", _bytes(result.memory.stack_bytes_max)]]  # fmt: skip
     tables = [
@@ -168,8 +168,35 @@ def _tables(result: Result) -> list[tuple[str, list[str], list[list[str]]]]:
         ("Memory", ["", ""], memory),
     ]
     if functions:
-        tables.append(("Functions, per sample", ["function", "runs in", "instructions", "cycles"], functions))
+        tables.append(
+            ("Functions: instructions and cycles per sample; longest path and stack of a call", _FUNCTION, functions)
+        )
+    if result.load.isr_cycles_per_sample_path is not None:
+        tables.append(("Audio interrupt, cycles per sample (modelled)", ["", ""], _interrupt(result.load)))
     return tables
+
+
+def _function(load: FunctionLoad) -> list[str]:
+    path = _NOTHING if load.path_cycles is None else f"{load.path_cycles:,}"
+    stack = _NOTHING if load.stack_bytes is None else f"{load.stack_bytes:,}"
+    return [
+        load.name,
+        load.context,
+        f"{load.instructions:,.1f}",
+        f"{load.cycles:,.1f}",
+        _number(load.cycles_worst),
+        path,
+        stack,
+    ]
+
+
+def _interrupt(load: Load) -> list[list[str]]:
+    return [
+        ["mean", _number(load.isr_cycles_per_sample_mean)],
+        ["worst seen", _number(load.isr_cycles_per_sample_max)],
+        ["longest path through the code that ran", _number(load.isr_cycles_per_sample_path)],
+        ["stack on that path", _bytes(load.isr_stack_bytes)],
+    ]
 
 
 def _number(value: float | None) -> str:

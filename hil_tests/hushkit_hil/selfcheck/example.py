@@ -45,9 +45,12 @@ def example_result() -> Result:
             isr_cycles_per_sample_max=2400.0,
             instructions_evidence=EMULATED,
             functions=(
-                FunctionLoad("hk_control<&>", 1600.0, 1100.0, "isr"),
+                FunctionLoad("hk_control<&>", 1600.0, 1100.0, "isr", 1250.0, 1300, 88),
                 FunctionLoad("hk_jobs_slice", 400.0, 350.0, "background"),
             ),
+            isr_cycles_per_sample_mean=2100.0,
+            isr_cycles_per_sample_path=2600.0,
+            isr_stack_bytes=172,
         ),
         memory=Memory(40_000, 36_000, 700),
         acoustics=Acoustics(

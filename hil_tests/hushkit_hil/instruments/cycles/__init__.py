@@ -16,7 +16,7 @@ from hushkit_hil.instruments.cycles.account import (
     model_cycles,
 )
 from hushkit_hil.instruments.cycles.disassembly import CycleModelError
-from hushkit_hil.instruments.cycles.paths import WorstPath, worst_path
+from hushkit_hil.instruments.cycles.paths import WorstPath, worst_path, worst_paths
 
 __all__ = [
     "CORES",
@@ -29,4 +29,5 @@ __all__ = [
     "core_model",
     "model_cycles",
     "worst_path",
+    "worst_paths",
 ]

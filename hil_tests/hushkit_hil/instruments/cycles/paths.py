@@ -68,6 +68,23 @@ def worst_path(
     return WorstPath(function, cycles, dict(sorted(walker.loops.items())), depth, path)
 
 
+def worst_paths(core: str, elf: Path, trace: Trace, profile: Profile) -> dict[str, WorstPath]:
+    """Bound every function that ran from its entry in a profile, each with what it calls; loops as observed.
+
+    Raises:
+        CycleModelError: Functions call each other in a circle.
+    """
+    program = disassemble(elf, helium=core == HELIUM_CORE)
+    flow = _Flow(program, trace, profile)
+    walker = _Walker(flow, BlockCosts(core_model(core), program, trace, profile), {})
+    found = {}
+    for function in sorted(flow.entries):
+        cycles = walker.function_cycles(function, ())
+        depth, path = _stack(flow, function, ())
+        found[function] = WorstPath(function, cycles, {}, depth, path)
+    return found
+
+
 class _Flow:
     """Blocks and edges of a profile by function, calls told apart from jumps."""
 
