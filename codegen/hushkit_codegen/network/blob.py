@@ -17,6 +17,7 @@ from hushkit_codegen.network.steps import Flag, Step, Value
 MAGIC: Final = b"HKNN"
 VERSION: Final = 2
 CORES: Final = {"cortex-m4": 4, "cortex-m7": 7, "cortex-m33": 33, "cortex-m55": 55}
+VECTOR_CORES: Final = ("cortex-m55",)
 _HEADER: Final = "<4sHHIIHHIIIIIfhhf4s"
 _OPERATOR: Final = "<BBbbIIIIIIHHHHHHBBBBBBBBhhhHII"
 _HEADER_BYTES: Final = 64
@@ -51,7 +52,7 @@ def compile_model(model: Model, core: str, rounding: Rounding = "tflite") -> Com
     if core not in CORES:
         raise NetworkError(f"found core {core!r}, expected one of {', '.join(CORES)}")
     try:
-        steps, first, last = lower(model, rounding)
+        steps, first, last = lower(model, rounding, pixels=core in VECTOR_CORES)
     except (IndexError, ValueError, KeyError, ZeroDivisionError, OverflowError) as err:
         raise NetworkError(
             f"{model.name}: shapes, scales and tensors of its operators do not fit together ({err}); export it again"

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hushkit_codegen.network import reference, streams
+from hushkit_codegen.network import reference, streams, vectors
 from hushkit_codegen.network.errors import NetworkError
 from hushkit_codegen.network.lowering import Held, Lowering, planes, value_name
 from hushkit_codegen.network.model import Model, Operator, Tensor
@@ -33,20 +33,33 @@ def _conv(low: Lowering, operator: Operator) -> None:
     gone, offsets = _codes_of_dropped(low, x, held.kept)
     bias = reference.bias_of(low.model, operator, len(weights))
     bias = bias + (weights[:, :, :, gone].sum(axis=(1, 2)) * offsets).sum(axis=1)
-    chosen = weights[out.kept][:, :, :, held.kept].transpose(0, 3, 1, 2)  # taps in the order of planes
-    prepared = low.requantisation(operator, bias, chosen, out.kept, away=low.rounding == "tflm")
-    label = low.label(operator)
-    data, segment = streams.matrix_stream(chosen.reshape(len(chosen), -1), prepared.rows, label)
+    chosen = weights[out.kept][:, :, :, held.kept]
+    if not low.order:
+        chosen = chosen.transpose(0, 3, 1, 2)  # taps in the order of planes
     before = geometry.before[0] + held.pad[0], geometry.before[1] + held.pad[2]
     is_point = geometry.kernel == (1, 1) and geometry.stride == (1, 1) and held.pad == (0, 0, 0, 0)
-    taps = math.prod(w.shape[1:])
+    prepared = low.requantisation(operator, bias, chosen, out.kept, away=low.rounding == "tflm")
     step = Step(
-        Kind.POINT if is_point else Kind.CONV, operator.kind, held.value, out.value, flags=prepared.flags,
-        limits=low.limits(operator), kernel=geometry.kernel, stride=geometry.stride, dilation=geometry.dilation,
-        before=before, zero_points=(x.zero_point, 0, out_tensor.zero_point), segment=segment, data=data,
-        in_place=is_point, macs=taps * math.prod(out_tensor.shape),
+        Kind.POINT if is_point else Kind.CONV, operator.kind, held.value, out.value, limits=low.limits(operator),
+        kernel=geometry.kernel, stride=geometry.stride, dilation=geometry.dilation, before=before,
+        zero_points=(x.zero_point, 0, out_tensor.zero_point), in_place=is_point,
+        macs=math.prod(w.shape[1:]) * math.prod(out_tensor.shape),
     )  # fmt: skip
-    low.steps.append(step if is_point else step.swapped())
+    step = _with_matrix(low, operator, step, chosen.reshape(len(chosen), -1), prepared)
+    low.steps.append(step if is_point or low.order else step.swapped())
+
+
+def _with_matrix(
+    low: Lowering, operator: Operator, step: Step, weights: NDArray[np.int64], prepared: streams.Requantisation
+) -> Step:
+    """A POINT or CONV step with its stream, for the core's kernels; weights have shape (outputs, taps)."""
+    if low.order:
+        kind = Kind.VECTOR_POINT if step.kind is Kind.POINT else Kind.VECTOR_CONV
+        scratch = vectors.LANES * -(-weights.shape[1] // vectors.VECTOR) * vectors.VECTOR
+        data = vectors.pair_stream(weights, prepared)
+        return replace(step, kind=kind, flags=prepared.flags | low.order, data=data, scratch=scratch)
+    data, segment = streams.matrix_stream(weights, prepared.rows, low.label(operator))
+    return replace(step, flags=prepared.flags, data=data, segment=segment)
 
 
 def _depthwise(low: Lowering, operator: Operator) -> None:
@@ -57,7 +70,9 @@ def _depthwise(low: Lowering, operator: Operator) -> None:
     out = low.like(out_tensor, held, repeat)
     geometry = reference.window(operator, x, (w.shape[1], w.shape[2]), out_tensor)
     chosen = weights[out.kept]
-    if held.value.width == 1 and out.value.width == 1 and geometry.kernel[1] == 1:  # columns become rows, see swapped
+    if (
+        not low.order and held.value.width == 1 and out.value.width == 1 and geometry.kernel[1] == 1
+    ):  # columns become rows, see swapped
         chosen = chosen.transpose(0, 2, 1)
     bias = reference.bias_of(low.model, operator, len(weights))
     prepared = low.requantisation(operator, bias, chosen, out.kept, away=True)
@@ -65,11 +80,24 @@ def _depthwise(low: Lowering, operator: Operator) -> None:
         Kind.DEPTHWISE, operator.kind, held.value, out.value, flags=prepared.flags, limits=low.limits(operator),
         kernel=geometry.kernel, stride=geometry.stride, dilation=geometry.dilation,
         before=(geometry.before[0] + held.pad[0], geometry.before[1] + held.pad[2]),
-        zero_points=(x.zero_point, 0, out_tensor.zero_point), data=streams.depthwise_stream(chosen, prepared.rows),
+        zero_points=(x.zero_point, 0, out_tensor.zero_point),
         in_place=repeat == 1 and out.value.pixels <= held.value.pixels,
         macs=geometry.kernel[0] * geometry.kernel[1] * math.prod(out_tensor.shape),
     )  # fmt: skip
-    low.steps.append(step.swapped())
+    if not low.order:
+        low.steps.append(replace(step, data=streams.depthwise_stream(chosen, prepared.rows)).swapped())
+        return
+    frame = vectors.choose_frame(
+        step.kernel, step.stride, step.dilation,
+        shape=(held.value.channels, held.value.height, held.value.width),
+        out=(out.value.height, out.value.width), label=low.label(operator),
+    )  # fmt: skip
+    data = vectors.window_stream(chosen, prepared, step.dilation, frame)
+    flags = step.flags | low.order | (Flag.ACROSS if frame.across else Flag.NONE)
+    kind = Kind.VECTOR_DEPTHWISE
+    low.steps.append(
+        replace(step, kind=kind, flags=flags, data=data, extra=(frame.rows, 0), scratch=frame.scratch_bytes)
+    )
 
 
 def _fully_connected(low: Lowering, operator: Operator) -> None:
@@ -88,18 +116,18 @@ def _fully_connected(low: Lowering, operator: Operator) -> None:
         gone, offsets = _codes_of_dropped(low, x, held.kept)
         bias = bias + weights[:, gone] @ offsets
         chosen = weights[:, held.kept]
+    elif low.order:
+        chosen = weights
     else:  # weights follow the planes instead of the planes being reordered
         channels, height, width = held.value.channels, held.value.height, held.value.width
         chosen = weights.reshape(n, height, width, channels).transpose(0, 3, 1, 2).reshape(n, -1)
     chosen = chosen[out.kept]
     prepared = low.requantisation(operator, bias, chosen, out.kept, away=low.rounding == "tflm")
-    data, segment = streams.matrix_stream(chosen, prepared.rows, low.label(operator))
     step = Step(
         Kind.POINT, operator.kind, flat, replace(out.value, channels=out.value.bytes, height=1, width=1),
-        flags=prepared.flags, limits=low.limits(operator), zero_points=(x.zero_point, 0, out_tensor.zero_point),
-        segment=segment, data=data, in_place=True, macs=n * size,
+        limits=low.limits(operator), zero_points=(x.zero_point, 0, out_tensor.zero_point), in_place=True, macs=n * size,
     )  # fmt: skip
-    low.steps.append(step)
+    low.steps.append(_with_matrix(low, operator, step, chosen, prepared))
 
 
 def _second(low: Lowering, operator: Operator, first: Held, position: int) -> tuple[Value | NDArray[np.int8], Flag]:
@@ -117,9 +145,11 @@ def _second(low: Lowering, operator: Operator, first: Held, position: int) -> tu
             raise NetworkError(f"{low.label(operator)}: tensor {index} ({tensor.name}) is broadcast; expand it first")
         flag = Flag.PER_CHANNEL if (height, width) != sizes[1:] else Flag.NONE
         return low.source(operator, position).value, flag
-    codes = reference.constant(tensor, low.label(operator)).reshape(height, width, channels).transpose(2, 0, 1)
-    is_full = codes.shape == sizes
-    filled = np.broadcast_to(codes, sizes if is_full else (sizes[0], 1, 1)).astype(np.int8)
+    codes = reference.constant(tensor, low.label(operator)).reshape(height, width, channels)
+    is_full = (channels, height, width) == sizes
+    if not is_full:
+        codes = np.broadcast_to(codes, (1, 1, sizes[0]))
+    filled = (codes if low.order else codes.transpose(2, 0, 1)).astype(np.int8)
     return np.ascontiguousarray(filled).reshape(-1), Flag.CONSTANT | (Flag.NONE if is_full else Flag.PER_CHANNEL)
 
 
@@ -143,8 +173,10 @@ def _arithmetic(low: Lowering, operator: Operator) -> None:
     zeros = a.zero_point, b.zero_point, out_tensor.zero_point
     kind = Kind.ADD if operator.kind == "ADD" else Kind.MUL
     low.steps.append(
-        Step(kind, operator.kind, first.value, out.value, second, flags, limits, zero_points=zeros, data=data,
-             in_place=True)
+        Step(
+            kind, operator.kind, first.value, out.value, second, flags | low.order, limits, zero_points=zeros,
+            data=data, in_place=True,
+        )
     )  # fmt: skip
 
 
@@ -157,10 +189,10 @@ def _pool(low: Lowering, operator: Operator) -> None:
     out = low.like(out_tensor, held)
     kind = Kind.AVERAGE if operator.kind == "AVERAGE_POOL_2D" else Kind.MAX
     step = Step(
-        kind, operator.kind, held.value, out.value, limits=low.limits(operator), kernel=kernel, stride=geometry.stride,
-        before=geometry.before, zero_points=(x.zero_point, 0, x.zero_point),
+        kind, operator.kind, held.value, out.value, flags=low.order, limits=low.limits(operator), kernel=kernel,
+        stride=geometry.stride, before=geometry.before, zero_points=(x.zero_point, 0, x.zero_point),
     )  # fmt: skip
-    low.steps.append(step.swapped())
+    low.steps.append(step if low.order else step.swapped())
 
 
 def _mean(low: Lowering, operator: Operator) -> None:
@@ -176,7 +208,9 @@ def _mean(low: Lowering, operator: Operator) -> None:
     low.held[out_tensor.index] = out
     data = np.array([factor.value, factor.shift], np.int32).tobytes()
     zeros = x.zero_point, 0, out_tensor.zero_point
-    low.steps.append(Step(Kind.MEAN, operator.kind, held.value, out.value, zero_points=zeros, data=data))
+    low.steps.append(
+        Step(Kind.MEAN, operator.kind, held.value, out.value, flags=low.order, zero_points=zeros, data=data)
+    )
 
 
 def _softmax(low: Lowering, operator: Operator) -> None:
@@ -227,11 +261,16 @@ def _concatenate(low: Lowering, operator: Operator) -> None:
     out = low.new(out_tensor)
     shape = (out.value.height, out.value.width, out.value.channels)
     plane_axis = axis - rank + 3  # 0: height, 1: width, 2: channels
-    distance = {0: shape[0] * shape[1], 1: shape[1], 2: math.prod(shape)}[plane_axis]
-    offset = 0
+
+    def run_of(height: int, width: int, channels: int) -> int:
+        if low.order:
+            return math.prod((height, width, channels)[plane_axis:])
+        return {0: height * width, 1: width, 2: height * width * channels}[plane_axis]
+
+    distance, offset = run_of(*shape), 0
     for part in parts:
         value = part.value
-        run = {0: value.pixels, 1: value.width, 2: value.bytes}[plane_axis]
+        run = run_of(value.height, value.width, value.channels)
         low.steps.append(Step(Kind.COPY, operator.kind, value, out.value, offset=offset, extra=(run, distance)))
         offset += run
 
@@ -249,6 +288,10 @@ def _reshape(low: Lowering, operator: Operator) -> None:
     if (channels, height * width) == (before.channels, before.pixels) or before.bytes != channels * height * width:
         channels = before.channels  # only names of axes change; left-out channels stay out
         low.held[out_tensor.index] = Held(Value(value_name(out_tensor), channels, height, width), held.kept)
+        low.steps.append(_alias(before, low.held[out_tensor.index].value))
+        return
+    if low.order:  # any shape is a view
+        low.held[out_tensor.index] = Held(Value(value_name(out_tensor), channels, height, width), np.arange(channels))
         low.steps.append(_alias(before, low.held[out_tensor.index].value))
         return
     only_dense = (
@@ -295,8 +338,13 @@ _LOWER: Final[Mapping[str, Callable[[Lowering, Operator], None]]] = {
 }
 
 
-def lower(model: Model, rounding: reference.Rounding) -> tuple[tuple[Step, ...], Value, Value]:
+def lower(model: Model, rounding: reference.Rounding, *, pixels: bool = False) -> tuple[tuple[Step, ...], Value, Value]:
     """Lower a model.
+
+    Args:
+        model: The model.
+        rounding: Whose.
+        pixels: For a vector unit: activations lie pixel by pixel, and convolutions run in vectors of 16.
 
     Returns:
         The steps, and the values of input and output, in TFLite's order.
@@ -309,7 +357,7 @@ def lower(model: Model, rounding: reference.Rounding) -> tuple[tuple[Step, ...],
             f"{model.name}: found {len(model.inputs)} inputs and {len(model.outputs)} outputs, expected "
             "one each; split it"
         )
-    low = Lowering(model, rounding)
+    low = Lowering(model, rounding, pixels=pixels)
     first = low.new(low.tensor(model.inputs[0]))
     low.held[model.inputs[0]] = low.reordered(first, to_planes=True)
     for operator in model.operators:

@@ -10,7 +10,7 @@ from hushkit_codegen.network.errors import NetworkError
 from hushkit_codegen.network.model import Model, Operator, Tensor
 from hushkit_codegen.network.ranges import Bounds, find_bounds, find_dropped, full_bounds
 from hushkit_codegen.network.rounding import Multiplier
-from hushkit_codegen.network.steps import Kind, Step, Value
+from hushkit_codegen.network.steps import Flag, Kind, Step, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ def value_name(tensor: Tensor) -> str:
 class Lowering:
     """State of one lowering."""
 
-    def __init__(self, model: Model, rounding: reference.Rounding) -> None:
+    def __init__(self, model: Model, rounding: reference.Rounding, *, pixels: bool) -> None:
         self.model = model
+        self.order = Flag.PIXELS if pixels else Flag.NONE
         self.rounding = rounding
         self.bounds = find_bounds(model, rounding)
         self.dropped = find_dropped(model, self.bounds)
@@ -95,7 +96,9 @@ class Lowering:
         out = replace(held.value, name=f"{value_name(tensor)} padded", height=held.value.height + top + bottom)
         out = replace(out, width=held.value.width + left + right)
         zero = tensor.zero_point
-        self.steps.append(Step(Kind.PAD, "PAD", held.value, out, before=(top, left), zero_points=(zero, 0, zero)))
+        self.steps.append(
+            Step(Kind.PAD, "PAD", held.value, out, flags=self.order, before=(top, left), zero_points=(zero, 0, zero))
+        )
         done = Held(out, held.kept)
         self.held[tensor.index] = done
         return done
@@ -117,7 +120,7 @@ class Lowering:
     def reordered(self, held: Held, *, to_planes: bool) -> Held:
         """Between TFLite's order (channels last) and planes, where they differ."""
         value = held.value
-        if value.channels == 1 or value.pixels == 1:
+        if self.order or value.channels == 1 or value.pixels == 1:
             return held
         rows, columns = (value.pixels, value.channels) if to_planes else (value.channels, value.pixels)
         out = replace(value, name=f"{value.name} in {'planes' if to_planes else 'rows'}")

@@ -23,6 +23,9 @@ class Kind(enum.IntEnum):
     COPY = 11
     PAD = 12
     TRANSPOSE = 13
+    VECTOR_POINT = 14  # for vector units, see vectors.py
+    VECTOR_CONV = 15
+    VECTOR_DEPTHWISE = 16
 
 
 class Flag(enum.IntFlag):
@@ -34,11 +37,13 @@ class Flag(enum.IntFlag):
     CLAMP = 4  # limits are tighter than int8
     CONSTANT = 8  # second operand is in the blob
     PER_CHANNEL = 16  # second operand has one code per channel
+    PIXELS = 32  # activations lie pixel by pixel
+    ACROSS = 64  # VECTOR_DEPTHWISE: lines run down the height
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """Activations in the arena, planes of channels (CHW); values of one name share their buffer."""
+    """Activations in the arena, planes of channels (CHW), or pixel by pixel; values of one name share their buffer."""
 
     name: str
     channels: int
@@ -63,7 +68,8 @@ class Step:
     Attributes:
         in_place: The first operand's buffer may be the output's.
         offset: Bytes into the output's buffer (parts of a concatenation).
-        extra: Two numbers, by kind: COPY (bytes per run, distance of runs in the output).
+        extra: Two numbers, by kind: COPY (bytes per run, distance of runs in the output), VECTOR_DEPTHWISE (rows).
+        scratch: Working memory that the kind's own rule does not tell.
         source: Operator in the model, for reports.
     """
 
@@ -85,6 +91,7 @@ class Step:
     offset: int = 0
     extra: tuple[int, int] = (0, 0)
     macs: int = 0
+    scratch: int = 0
 
     def scratch_bytes(self) -> int:
         """Working memory, as the runtime computes it."""
@@ -94,7 +101,7 @@ class Step:
         if self.kind is Kind.DEPTHWISE:
             rows = (self.out.height - 1) * self.stride[0] + (self.kernel[0] - 1) * self.dilation[0] + 1
             return 2 * rows * self.row_pitch()
-        return 0
+        return self.scratch
 
     def row_pitch(self) -> int:
         """Samples per row of the widened plane of a DEPTHWISE step: even, and one pair may be read past the end."""

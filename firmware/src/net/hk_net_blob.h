@@ -48,15 +48,20 @@ enum {
     HK_NET_TABLE,
     HK_NET_COPY,
     HK_NET_PAD,
-    HK_NET_TRANSPOSE
+    HK_NET_TRANSPOSE,
+    HK_NET_VECTOR_POINT, /* for vector units, activations pixel by pixel */
+    HK_NET_VECTOR_CONV,
+    HK_NET_VECTOR_DEPTHWISE
 };
 
 enum {
-    HK_NET_AWAY = 1,        /* second rounding step half away from zero */
-    HK_NET_WIDE = 2,        /* requantise in 64 bits */
-    HK_NET_CLAMP = 4,       /* limits are tighter than int8 */
-    HK_NET_CONSTANT = 8,    /* second operand is in the blob */
-    HK_NET_PER_CHANNEL = 16 /* second operand has one code per channel */
+    HK_NET_AWAY = 1,         /* second rounding step half away from zero */
+    HK_NET_WIDE = 2,         /* requantise in 64 bits */
+    HK_NET_CLAMP = 4,        /* limits are tighter than int8 */
+    HK_NET_CONSTANT = 8,     /* second operand is in the blob */
+    HK_NET_PER_CHANNEL = 16, /* second operand has one code per channel */
+    HK_NET_PIXELS = 32,      /* activations lie pixel by pixel */
+    HK_NET_ACROSS = 64       /* VECTOR_DEPTHWISE: lines run down the height */
 };
 
 typedef struct {
@@ -78,7 +83,7 @@ typedef struct {
     uint8_t top, left;
     int16_t first_zero, second_zero, out_zero;
     uint16_t segment;  /* pairs of taps after which the kernel separates two sums */
-    uint32_t run;      /* COPY: bytes per run; TRANSPOSE: rows */
+    uint32_t run;      /* COPY: bytes per run; TRANSPOSE: rows; VECTOR_DEPTHWISE: rows interleaved, 1, 4, 8 or 16 */
     uint32_t distance; /* COPY: from run to run in the output; TRANSPOSE: columns */
 } hk_net_op_t;
 
@@ -109,6 +114,41 @@ static inline uint32_t hk_net_plane_pitch(const hk_net_op_t *op) {
     const uint32_t pairs = (op->out_w + 1U) / 2U;
     const uint32_t taps = (op->kernel_w + 1U) / 2U * 2U;
     return ((2U * pairs - 1U) * op->stride_w + (taps - 1U) * op->dilation_w + 2U) / 2U * 2U;
+}
+
+/* ---- vector units: 16 codes at a time ------------------------------------------------------------------------------
+ */
+
+#define HK_NET_MAX_GATHER 9362U /* seven steps of a gather fit 16 bits */
+
+/** Vectors of taps of a VECTOR_POINT or VECTOR_CONV operator. */
+static inline uint32_t hk_net_vectors(const hk_net_op_t *op) {
+    return ((uint32_t)op->in_c * op->kernel_h * op->kernel_w + 15U) / 16U;
+}
+
+/** Bytes of a pair of outputs in its stream: weights, then constants. */
+static inline uint32_t hk_net_pair_bytes(const hk_net_op_t *op) {
+    return 32U * hk_net_vectors(op) + 2U * (uint32_t)sizeof(hk_net_channel_t);
+}
+
+/** Geometry of a VECTOR_DEPTHWISE operator's scratch: lines with their padding, then one strip of interleaved rows. */
+typedef struct {
+    uint64_t vectors; /* of weights per channel */
+    uint64_t pitch;   /* bytes of a line, and columns of a strip; a multiple of 16 */
+    uint64_t lines;
+} hk_net_frame_t;
+
+static inline hk_net_frame_t hk_net_frame(const hk_net_op_t *op) {
+    const uint32_t is_across = op->flags & HK_NET_ACROSS;
+    const uint64_t outputs = is_across != 0U ? op->out_h : op->out_w;
+    const uint64_t stride = is_across != 0U ? op->stride_h : op->stride_w;
+    const uint64_t span = is_across != 0U ? (op->kernel_h - 1U) * (uint64_t)op->dilation_h + 1U
+                                          : (op->kernel_w - 1U) * (uint64_t)op->dilation_w + 1U;
+    const uint64_t line_stride = is_across != 0U ? op->stride_w : op->stride_h;
+    const uint64_t n_lines = is_across != 0U ? op->out_w : op->out_h;
+    const uint64_t vectors = (span * op->run + 15U) / 16U;
+    const uint64_t columns = ((outputs + 3U) / 4U * 4U - 1U) * stride + 16U * vectors / op->run;
+    return (hk_net_frame_t){vectors, (columns + 15U) / 16U * 16U, (n_lines - 1U) * line_stride + op->run};
 }
 
 #endif /* HK_NET_BLOB_H */

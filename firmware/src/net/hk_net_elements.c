@@ -4,6 +4,8 @@
 #include "hk_net_kernels.h"
 #include "hk_net_math.h"
 
+#include <stdbool.h>
+
 #define ADD_SHIFT 20 /* TFLite scales both operands of ADD by 2^20 */
 
 typedef struct {
@@ -25,29 +27,47 @@ static inline int32_t scaled(int32_t x, factor_t f) {
     return f.shift <= 0 ? hk_net_scale(x, f.factor, f.shift) : hk_net_multiply(x, f.factor, f.shift, 1U);
 }
 
+/* Walks over the second operand: as the first, or one code per channel. */
+typedef struct {
+    const int8_t *at, *start, *end;
+    uint32_t per_code; /* codes of the first operand that take the same one */
+    uint32_t left;
+} walk_t;
+
+static walk_t walk_second(const hk_net_call_t *call) {
+    const hk_net_op_t *const op = call->op;
+    const int8_t *const start = second_of(call);
+    const uint32_t n_pixels = (uint32_t)op->in_h * op->in_w;
+    const bool is_per_channel = (op->flags & HK_NET_PER_CHANNEL) != 0U;
+    const uint32_t n = is_per_channel ? op->in_c : op->in_c * n_pixels;
+    const uint32_t per_code = is_per_channel && (op->flags & HK_NET_PIXELS) == 0U ? n_pixels : 1U;
+    return (walk_t){start, start, start + n, per_code, per_code};
+}
+
+static inline int32_t next_second(walk_t *walk) {
+    const int32_t value = *walk->at;
+    if (--walk->left == 0U) {
+        walk->left = walk->per_code;
+        walk->at = walk->at + 1 == walk->end ? walk->start : walk->at + 1;
+    }
+    return value;
+}
+
 void hk_net_add(const hk_net_call_t *call) {
     const hk_net_op_t *const op = call->op;
     factor_t f[3];
     memcpy(f, call->blob + op->data, sizeof f);
     const int8_t *const a = (const int8_t *)(call->arena + op->first);
-    const int8_t *const b = second_of(call);
     int8_t *const out = (int8_t *)(call->arena + op->out);
-    const uint32_t n_pixels = (uint32_t)op->in_h * op->in_w;
-    const uint32_t n = op->in_c * n_pixels;
-    const uint32_t per_code = (op->flags & HK_NET_PER_CHANNEL) != 0U ? n_pixels : 1U;
-    uint32_t left = per_code;
-    const int8_t *at = b;
+    const uint32_t n = (uint32_t)op->in_c * op->in_h * op->in_w;
+    walk_t second = walk_second(call);
     for (uint32_t k = 0; k < n; k++) {
         const uint32_t x = (uint32_t)(a[k] - op->first_zero) << ADD_SHIFT;
-        const uint32_t y = (uint32_t)(*at - op->second_zero) << ADD_SHIFT;
+        const uint32_t y = (uint32_t)(next_second(&second) - op->second_zero) << ADD_SHIFT;
         const int32_t p = hk_net_scale((int32_t)x, f[0].factor, f[0].shift);
         const int32_t q = hk_net_scale((int32_t)y, f[1].factor, f[1].shift);
         const int32_t sum = (int32_t)((uint32_t)p + (uint32_t)q);
         out[k] = code(op, scaled(sum, f[2]));
-        if (--left == 0U) {
-            left = per_code;
-            at++;
-        }
     }
 }
 
@@ -55,24 +75,21 @@ void hk_net_mul(const hk_net_call_t *call) {
     const hk_net_op_t *const op = call->op;
     const factor_t *const f = (const factor_t *)(const void *)(call->blob + op->data);
     const int8_t *const a = (const int8_t *)(call->arena + op->first);
-    const int8_t *at = second_of(call);
     int8_t *const out = (int8_t *)(call->arena + op->out);
-    const uint32_t n_pixels = (uint32_t)op->in_h * op->in_w;
-    const uint32_t per_code = (op->flags & HK_NET_PER_CHANNEL) != 0U ? n_pixels : 1U;
-    uint32_t left = per_code;
-    for (uint32_t k = 0; k < op->in_c * n_pixels; k++) {
-        const int32_t product = (a[k] - op->first_zero) * (*at - op->second_zero);
+    const uint32_t n = (uint32_t)op->in_c * op->in_h * op->in_w;
+    walk_t second = walk_second(call);
+    for (uint32_t k = 0; k < n; k++) {
+        const int32_t product = (a[k] - op->first_zero) * (next_second(&second) - op->second_zero);
         out[k] = code(op, scaled(product, *f));
-        if (--left == 0U) {
-            left = per_code;
-            at++;
-        }
     }
 }
 
-/* Sum of n codes that lie side by side. */
-static int32_t sum_of(const int8_t *in, uint32_t n) {
+/* Sum of n codes. */
+static int32_t sum_of(const int8_t *in, uint32_t n, uint32_t step) {
     int32_t sum = 0;
+    for (; step != 1U && n != 0U; n--, in += step) {
+        sum += *in;
+    }
     for (; n >= 4U; n -= 4U, in += 4) {
         const uint32_t word = hk_net_word(in);
         sum = hk_net_smlad(hk_net_even_bytes(word), 0x00010001U, sum);
@@ -89,7 +106,7 @@ static int32_t rounded_mean(int32_t sum, int32_t n) {
 }
 
 /* One pooled pixel whose window starts at (row, column); a window that lies outside altogether gives 0. */
-static int32_t pooled(const hk_net_op_t *op, const int8_t *plane, int32_t row, int32_t column) {
+static int32_t pooled(const hk_net_op_t *op, const int8_t *plane, uint32_t step, int32_t row, int32_t column) {
     const int32_t bottom = row + op->kernel_h < op->in_h ? row + op->kernel_h : op->in_h;
     const int32_t right = column + op->kernel_w < op->in_w ? column + op->kernel_w : op->in_w;
     int32_t sum = 0;
@@ -97,7 +114,7 @@ static int32_t pooled(const hk_net_op_t *op, const int8_t *plane, int32_t row, i
     int32_t largest = INT8_MIN;
     for (int32_t y = row > 0 ? row : 0; y < bottom; y++) {
         for (int32_t x = column > 0 ? column : 0; x < right; x++) {
-            const int32_t value = plane[(size_t)y * op->in_w + (size_t)x];
+            const int32_t value = plane[((size_t)y * op->in_w + (size_t)x) * step];
             sum += value;
             largest = value > largest ? value : largest;
             n++;
@@ -114,18 +131,23 @@ void hk_net_pool(const hk_net_call_t *call) {
     const int8_t *plane = (const int8_t *)(call->arena + op->first);
     int8_t *out = (int8_t *)(call->arena + op->out);
     const uint32_t n = (uint32_t)op->in_h * op->in_w;
+    const bool is_pixels = (op->flags & HK_NET_PIXELS) != 0U;
+    const uint32_t step = is_pixels ? op->in_c : 1U;
     if (op->kind == HK_NET_AVERAGE && op->out_h * op->out_w == 1 && op->top == 0U && op->left == 0U &&
         op->kernel_h >= op->in_h && op->kernel_w >= op->in_w) { /* one window over everything */
-        for (uint32_t c = 0; c < op->in_c; c++, plane += n) {
-            out[c] = (int8_t)hk_net_clamp(rounded_mean(sum_of(plane, n), (int32_t)n), op->low, op->high);
+        for (uint32_t c = 0; c < op->in_c; c++, plane += is_pixels ? 1U : n) {
+            const int32_t sum = sum_of(plane, n, step);
+            out[c] = (int8_t)hk_net_clamp(rounded_mean(sum, (int32_t)n), op->low, op->high);
         }
         return;
     }
-    for (uint32_t c = 0; c < op->in_c; c++, plane += (size_t)op->in_h * op->in_w) {
+    const size_t n_out = (size_t)op->out_h * op->out_w;
+    for (uint32_t c = 0; c < op->in_c; c++, plane += is_pixels ? 1U : n, out += is_pixels ? 1U : n_out) {
+        int8_t *at = out;
         for (int32_t y = 0; y < op->out_h; y++) {
-            for (int32_t x = 0; x < op->out_w; x++) {
-                const int32_t value = pooled(op, plane, y * op->stride_h - op->top, x * op->stride_w - op->left);
-                *out++ = (int8_t)hk_net_clamp(value, op->low, op->high);
+            for (int32_t x = 0; x < op->out_w; x++, at += step) {
+                const int32_t value = pooled(op, plane, step, y * op->stride_h - op->top, x * op->stride_w - op->left);
+                *at = (int8_t)hk_net_clamp(value, op->low, op->high);
             }
         }
     }
@@ -137,8 +159,10 @@ void hk_net_mean(const hk_net_call_t *call) {
     const int8_t *in = (const int8_t *)(call->arena + op->first);
     int8_t *const out = (int8_t *)(call->arena + op->out);
     const uint32_t n = (uint32_t)op->in_h * op->in_w;
-    for (uint32_t c = 0; c < op->in_c; c++, in += n) {
-        const uint32_t shifted = (uint32_t)sum_of(in, n) - (uint32_t)op->first_zero * n;
+    const bool is_pixels = (op->flags & HK_NET_PIXELS) != 0U;
+    for (uint32_t c = 0; c < op->in_c; c++, in += is_pixels ? 1U : n) {
+        const uint32_t sum = (uint32_t)sum_of(in, n, is_pixels ? op->in_c : 1U);
+        const uint32_t shifted = sum - (uint32_t)op->first_zero * n;
         out[c] = code(op, hk_net_multiply((int32_t)shifted, f->factor, f->shift, 1U));
     }
 }

@@ -9,8 +9,8 @@
 
 /**
  * Units of an operator with its pointers. Units run in order, from 0 on; between two calls nothing else may use the
- * arena. A matrix operator's unit is a pair of pixels and `groups` groups of four outputs, a depthwise one's a channel;
- * any other operator is one unit.
+ * arena. A matrix operator's unit is a pair of pixels and `groups` groups of four outputs, or four pixels and `groups`
+ * pairs of outputs for vector units; a depthwise one's is a channel; any other operator is one unit.
  */
 typedef struct {
     const hk_net_op_t *op;
@@ -53,6 +53,8 @@ typedef struct {
 void hk_net_window_3x3(const int16_t *wide, uint32_t pitch, int8_t *out, hk_net_window_t *window);
 
 void hk_net_depthwise(const hk_net_call_t *call);
+void hk_net_vector_matrix(const hk_net_call_t *call); /* VECTOR_POINT and VECTOR_CONV */
+void hk_net_vector_depthwise(const hk_net_call_t *call);
 void hk_net_add(const hk_net_call_t *call);
 void hk_net_mul(const hk_net_call_t *call);
 void hk_net_pool(const hk_net_call_t *call); /* AVERAGE and MAX */

@@ -81,6 +81,51 @@ static bool depthwise_ok(const limits_t *in, const hk_net_op_t *op) {
            channels_ok(in, op, op->out_c, 1U, sizeof(hk_net_channel_t) + taps);
 }
 
+static bool vector_channels_ok(const limits_t *in, const hk_net_op_t *op, uint32_t n_rows, uint64_t weights,
+                               uint32_t n) {
+    const uint64_t stride = weights + n * sizeof(hk_net_channel_t);
+    if (stride * n_rows != op->data_bytes) {
+        return false;
+    }
+    const bool is_wide = (op->flags & HK_NET_WIDE) != 0U;
+    const uint8_t *at = in->blob + op->data + (op->kind == HK_NET_VECTOR_DEPTHWISE ? 0U : weights);
+    for (uint32_t k = 0; k < n_rows; k++, at += stride) {
+        for (uint32_t j = 0; j < n; j++) {
+            hk_net_channel_t channel;
+            memcpy(&channel, at + j * sizeof channel, sizeof channel);
+            if (channel.shift < -31 || channel.shift > (is_wide ? 30 : -1)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool vector_matrix_ok(const limits_t *in, const hk_net_op_t *op) {
+    const uint64_t taps = volume(op->in_c, op->kernel_h, op->kernel_w);
+    const uint64_t weights = (taps + 15U) / 16U * 32U;
+    if (!within(op->scratch, 2U * weights, in->arena)) {
+        return false;
+    }
+    if (op->kind == HK_NET_VECTOR_POINT &&
+        (taps != op->in_c || volume(1U, op->in_h, op->in_w) != volume(1U, op->out_h, op->out_w))) {
+        return false;
+    }
+    return vector_channels_ok(in, op, ((uint32_t)op->out_c + 1U) / 2U, weights, 2U);
+}
+
+static bool vector_depthwise_ok(const limits_t *in, const hk_net_op_t *op) {
+    if (op->run != 1U && op->run != 4U && op->run != 8U && op->run != 16U) {
+        return false;
+    }
+    const hk_net_frame_t frame = hk_net_frame(op);
+    const uint64_t strip = op->run == 1U ? 0U : op->run * frame.pitch;
+    const uint64_t step = (op->flags & HK_NET_ACROSS) != 0U ? volume(op->in_w, op->in_c, 1U) : op->in_c;
+    return op->out_c % op->in_c == 0U && step < HK_NET_MAX_GATHER && frame.pitch <= in->arena &&
+           frame.lines <= in->arena && within(op->scratch, frame.lines * frame.pitch + strip, in->arena) &&
+           vector_channels_ok(in, op, op->out_c, 16U * frame.vectors, 1U);
+}
+
 static bool factors_ok(const limits_t *in, const hk_net_op_t *op, uint32_t n, int32_t largest_last) {
     if (op->data_bytes != 8U * n) {
         return false;
@@ -111,6 +156,11 @@ static bool kind_ok(const limits_t *in, const hk_net_op_t *op) {
         return matrix_ok(in, op);
     case HK_NET_DEPTHWISE:
         return depthwise_ok(in, op);
+    case HK_NET_VECTOR_POINT:
+    case HK_NET_VECTOR_CONV:
+        return vector_matrix_ok(in, op);
+    case HK_NET_VECTOR_DEPTHWISE:
+        return vector_depthwise_ok(in, op);
     case HK_NET_ADD:
     case HK_NET_MUL:
         return arithmetic_ok(in, op, n_in, n_out);
@@ -136,7 +186,7 @@ static bool kind_ok(const limits_t *in, const hk_net_op_t *op) {
 }
 
 static hk_status_t check_op(const limits_t *in, const hk_net_op_t *op) {
-    if (op->kind < HK_NET_POINT || op->kind > HK_NET_TRANSPOSE) {
+    if (op->kind < HK_NET_POINT || op->kind > HK_NET_VECTOR_DEPTHWISE) {
         return HK_ERR_UNKNOWN;
     }
     const bool sizes_ok =

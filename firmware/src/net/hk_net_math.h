@@ -12,6 +12,13 @@
 
 #include <string.h>
 
+/* The Cortex-M55 has Helium; its assembly needs no compiler that uses it elsewhere. */
+#if defined(HK_BOARD_CPU_PART)
+#if HK_BOARD_CPU_PART == 0xD22UL
+#define HK_NET_HELIUM 1
+#endif
+#endif
+
 /* Two int16 or four int8 at any address. */
 static inline uint32_t hk_net_word(const void *at) {
     uint32_t word;

@@ -32,10 +32,12 @@ static void pad(const hk_net_call_t *call) {
     const hk_net_op_t *const op = call->op;
     const uint8_t *in = call->arena + op->first;
     uint8_t *out = call->arena + op->out;
+    const uint32_t per_pixel = (op->flags & HK_NET_PIXELS) != 0U ? op->in_c : 1U;
+    const uint32_t row = per_pixel * op->in_w;
     memset(out, (uint8_t)op->out_zero, (size_t)op->out_c * op->out_h * op->out_w);
-    for (uint32_t c = 0; c < op->in_c; c++, out += (size_t)op->out_h * op->out_w) {
-        for (uint32_t y = 0; y < op->in_h; y++, in += op->in_w) {
-            memmove(out + (size_t)(op->top + y) * op->out_w + op->left, in, op->in_w);
+    for (uint32_t c = 0; c < op->in_c; c += per_pixel, out += (size_t)per_pixel * op->out_h * op->out_w) {
+        for (uint32_t y = 0; y < op->in_h; y++, in += row) {
+            memmove(out + ((size_t)(op->top + y) * op->out_w + op->left) * per_pixel, in, row);
         }
     }
 }
@@ -54,12 +56,23 @@ static void transpose(const hk_net_call_t *call) {
 
 typedef void (*kernel_t)(const hk_net_call_t *call);
 
-static const kernel_t kernels[HK_NET_TRANSPOSE + 1] = {
-    [HK_NET_POINT] = hk_net_matrix, [HK_NET_CONV] = hk_net_matrix, [HK_NET_DEPTHWISE] = hk_net_depthwise,
-    [HK_NET_ADD] = hk_net_add,      [HK_NET_MUL] = hk_net_mul,     [HK_NET_AVERAGE] = hk_net_pool,
-    [HK_NET_MAX] = hk_net_pool,     [HK_NET_MEAN] = hk_net_mean,   [HK_NET_SOFTMAX] = hk_net_softmax,
-    [HK_NET_TABLE] = look_up,       [HK_NET_COPY] = copy,          [HK_NET_PAD] = pad,
+static const kernel_t kernels[HK_NET_VECTOR_DEPTHWISE + 1] = {
+    [HK_NET_POINT] = hk_net_matrix,
+    [HK_NET_CONV] = hk_net_matrix,
+    [HK_NET_DEPTHWISE] = hk_net_depthwise,
+    [HK_NET_ADD] = hk_net_add,
+    [HK_NET_MUL] = hk_net_mul,
+    [HK_NET_AVERAGE] = hk_net_pool,
+    [HK_NET_MAX] = hk_net_pool,
+    [HK_NET_MEAN] = hk_net_mean,
+    [HK_NET_SOFTMAX] = hk_net_softmax,
+    [HK_NET_TABLE] = look_up,
+    [HK_NET_COPY] = copy,
+    [HK_NET_PAD] = pad,
     [HK_NET_TRANSPOSE] = transpose,
+    [HK_NET_VECTOR_POINT] = hk_net_vector_matrix,
+    [HK_NET_VECTOR_CONV] = hk_net_vector_matrix,
+    [HK_NET_VECTOR_DEPTHWISE] = hk_net_vector_depthwise,
 };
 
 /* Units of an operator, and multiply-accumulates of one, roughly: an operator that is one unit counts its codes. */
@@ -69,17 +82,23 @@ typedef struct {
     uint64_t macs;
 } units_t;
 
+/* Units of a matrix operator: `lanes` pixels and some of its n_all groups of outputs. */
+static units_t matrix_units(uint64_t n_pixels, uint32_t lanes, uint32_t n_all, uint64_t per_group, uint32_t macs) {
+    const uint64_t fits = macs / per_group;
+    const uint32_t groups = fits == 0U ? 1U : (fits < n_all ? (uint32_t)fits : n_all);
+    const uint32_t n_parts = (n_all + groups - 1U) / groups;
+    return (units_t){(uint32_t)((n_pixels + lanes - 1U) / lanes) * n_parts, groups, per_group * groups};
+}
+
 static units_t units_of(const hk_net_op_t *op, uint32_t macs) {
     const uint64_t n_pixels = (uint64_t)op->out_h * op->out_w;
     if (op->kind == HK_NET_POINT || op->kind == HK_NET_CONV) {
-        const uint64_t per_group = 4ULL * HK_NET_GROUP * hk_net_pairs(op);
-        const uint32_t n_all = hk_net_groups(op);
-        const uint64_t fits = macs / per_group;
-        const uint32_t groups = fits == 0U ? 1U : (fits < n_all ? (uint32_t)fits : n_all);
-        const uint32_t n_parts = (n_all + groups - 1U) / groups;
-        return (units_t){(uint32_t)((n_pixels + 1U) / 2U) * n_parts, groups, per_group * groups};
+        return matrix_units(n_pixels, 2U, hk_net_groups(op), 4ULL * HK_NET_GROUP * hk_net_pairs(op), macs);
     }
-    if (op->kind == HK_NET_DEPTHWISE) {
+    if (op->kind == HK_NET_VECTOR_POINT || op->kind == HK_NET_VECTOR_CONV) {
+        return matrix_units(n_pixels, 4U, (op->out_c + 1U) / 2U, 128ULL * hk_net_vectors(op), macs);
+    }
+    if (op->kind == HK_NET_DEPTHWISE || op->kind == HK_NET_VECTOR_DEPTHWISE) {
         return (units_t){op->out_c, 0U, n_pixels * op->kernel_h * op->kernel_w};
     }
     const uint64_t n_in = (uint64_t)op->in_c * op->in_h * op->in_w;
