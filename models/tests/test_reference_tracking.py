@@ -8,7 +8,8 @@ from hushkit_models.acoustics.scenario import PathChange, PlantSignals, Scenario
 from hushkit_models.reference import ControllerError, make_controller
 from hushkit_models.reference.controller import Run
 from hushkit_models.reference.plant import Plant, plant_of
-from hushkit_models.reference.tracking import WarpedLsTracking, warp
+from hushkit_models.reference.tracking import WarpedLsTracking
+from hushkit_models.reference.warped_design import warp
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]

@@ -13,6 +13,7 @@ from hushkit_models.reference.lms import Lms
 from hushkit_models.reference.rls import Rls
 from hushkit_models.reference.tracking import WarpedLsTracking
 from hushkit_models.reference.warped import WarpedLs
+from hushkit_models.reference.warped_design import bulk_delay, equation_weight, leak_equaliser
 
 Vector = NDArray[np.float64]
 
@@ -112,7 +113,17 @@ def _warped(settings: Settings) -> Controller:
 
 
 def _tracking(settings: Settings) -> Controller:
-    return WarpedLsTracking(coefficients=settings.taps or 64, model=settings.model, rate_hz=settings.rate_hz)
+    pole, every = 0.91, 32
+    return WarpedLsTracking(
+        coefficients=settings.taps or 96,
+        model=settings.model,
+        rate_hz=settings.rate_hz,
+        pole=pole,
+        equaliser=leak_equaliser(settings.model, settings.rate_hz),
+        weight=equation_weight(pole, settings.rate_hz),
+        delay=min(bulk_delay(settings.model), every - 1),
+        every=every,
+    )
 
 
 @dataclass(frozen=True, slots=True)
