@@ -54,12 +54,12 @@ typedef struct {
 } hk_net_cursor_t;
 
 /**
- * A slice of a run: about as many multiply-accumulates as given, at least one unit of work. A unit is at most two
- * pixels and four outputs of a convolution, one channel of a depthwise one, or the whole of a smaller operator. Every
- * slice of a run is given the same `macs`; between them nothing else may use the arena. The output is hk_net_run's.
+ * A slice of a run: about `work` instructions, at least one unit. A unit is at most two pixels and four outputs of a
+ * convolution, one channel of a depthwise one, one code of a sum, or the whole of a smaller operator. Every slice of a
+ * run is given the same `work`; between them nothing else may use the arena. The output is hk_net_run's.
  * @return As hk_net_run.
  */
 HK_MUST_CHECK hk_status_t hk_net_step(const hk_net_t *net, void *arena, size_t n_bytes, hk_net_cursor_t *cursor,
-                                      uint32_t macs);
+                                      uint32_t work);
 
 #endif /* HK_NET_H */

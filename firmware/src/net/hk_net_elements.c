@@ -34,6 +34,7 @@ typedef struct {
     uint32_t left;
 } walk_t;
 
+/* From the call's first unit on. */
 static walk_t walk_second(const hk_net_call_t *call) {
     const hk_net_op_t *const op = call->op;
     const int8_t *const start = second_of(call);
@@ -41,7 +42,8 @@ static walk_t walk_second(const hk_net_call_t *call) {
     const bool is_per_channel = (op->flags & HK_NET_PER_CHANNEL) != 0U;
     const uint32_t n = is_per_channel ? op->in_c : op->in_c * n_pixels;
     const uint32_t per_code = is_per_channel && (op->flags & HK_NET_PIXELS) == 0U ? n_pixels : 1U;
-    return (walk_t){start, start, start + n, per_code, per_code};
+    const int8_t *const at = start + call->from / per_code % n;
+    return (walk_t){at, start, start + n, per_code, per_code - call->from % per_code};
 }
 
 static inline int32_t next_second(walk_t *walk) {
@@ -59,9 +61,8 @@ void hk_net_add(const hk_net_call_t *call) {
     memcpy(f, call->blob + op->data, sizeof f);
     const int8_t *const a = (const int8_t *)(call->arena + op->first);
     int8_t *const out = (int8_t *)(call->arena + op->out);
-    const uint32_t n = (uint32_t)op->in_c * op->in_h * op->in_w;
     walk_t second = walk_second(call);
-    for (uint32_t k = 0; k < n; k++) {
+    for (uint32_t k = call->from; k < call->to; k++) {
         const uint32_t x = (uint32_t)(a[k] - op->first_zero) << ADD_SHIFT;
         const uint32_t y = (uint32_t)(next_second(&second) - op->second_zero) << ADD_SHIFT;
         const int32_t p = hk_net_scale((int32_t)x, f[0].factor, f[0].shift);
@@ -76,9 +77,8 @@ void hk_net_mul(const hk_net_call_t *call) {
     const factor_t *const f = (const factor_t *)(const void *)(call->blob + op->data);
     const int8_t *const a = (const int8_t *)(call->arena + op->first);
     int8_t *const out = (int8_t *)(call->arena + op->out);
-    const uint32_t n = (uint32_t)op->in_c * op->in_h * op->in_w;
     walk_t second = walk_second(call);
-    for (uint32_t k = 0; k < n; k++) {
+    for (uint32_t k = call->from; k < call->to; k++) {
         const int32_t product = (a[k] - op->first_zero) * (next_second(&second) - op->second_zero);
         out[k] = code(op, scaled(product, *f));
     }

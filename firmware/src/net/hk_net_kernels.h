@@ -10,7 +10,8 @@
 /**
  * Units of an operator with its pointers. Units run in order, from 0 on; between two calls nothing else may use the
  * arena. A matrix operator's unit is a pair of pixels and `groups` groups of four outputs, or four pixels and `groups`
- * pairs of outputs for vector units; a depthwise one's is a channel; any other operator is one unit.
+ * pairs of outputs for vector units; a depthwise one's is a channel, a sum's or product's a code; any
+ * other operator is one unit.
  */
 typedef struct {
     const hk_net_op_t *op;

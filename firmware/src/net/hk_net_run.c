@@ -75,34 +75,69 @@ static const kernel_t kernels[HK_NET_VECTOR_DEPTHWISE + 1] = {
     [HK_NET_VECTOR_DEPTHWISE] = hk_net_vector_depthwise,
 };
 
-/* Units of an operator, and multiply-accumulates of one, roughly: an operator that is one unit counts its codes. */
+/* Units of an operator, and the work of one in instructions, roughly; hushkit_codegen/network/work.py counts alike. */
 typedef struct {
     uint32_t n;
     uint32_t groups;
-    uint64_t macs;
+    uint64_t work;
 } units_t;
 
-/* Units of a matrix operator: `lanes` pixels and some of its n_all groups of outputs. */
-static units_t matrix_units(uint64_t n_pixels, uint32_t lanes, uint32_t n_all, uint64_t per_group, uint32_t macs) {
-    const uint64_t fits = macs / per_group;
-    const uint32_t groups = fits == 0U ? 1U : (fits < n_all ? (uint32_t)fits : n_all);
-    const uint32_t n_parts = (n_all + groups - 1U) / groups;
-    return (units_t){(uint32_t)((n_pixels + lanes - 1U) / lanes) * n_parts, groups, per_group * groups};
+#define WORK_PER_OUTPUT 14U /* requantise and store */
+#define WORK_PER_SUM    80U /* scale two codes, add, scale */
+#define WORK_PER_WINDOW 10U /* fetch a tap of a window */
+#define WORK_PER_TAP    3U  /* of a single pixel */
+#define WORK_PER_VECTOR 16U /* four pixels and two outputs of 16 taps each */
+
+/* What a matrix operator does with `lanes` pixels at a time: fetch their taps, then n_all groups of outputs. */
+typedef struct {
+    uint32_t lanes;
+    uint32_t n_all;
+    uint64_t widen;
+    uint64_t per_group;
+} matrix_work_t;
+
+static units_t matrix_units(const hk_net_op_t *op, matrix_work_t m, uint64_t work) {
+    const uint64_t n_pixels = (uint64_t)op->out_h * op->out_w;
+    const uint64_t fits = work > m.widen ? (work - m.widen) / m.per_group : 0U;
+    const uint32_t groups = fits == 0U ? 1U : (fits < m.n_all ? (uint32_t)fits : m.n_all);
+    const uint32_t n_parts = (m.n_all + groups - 1U) / groups;
+    const uint32_t n = (uint32_t)((n_pixels + m.lanes - 1U) / m.lanes) * n_parts;
+    return (units_t){n, groups, m.widen + m.per_group * groups};
 }
 
-static units_t units_of(const hk_net_op_t *op, uint32_t macs) {
+static matrix_work_t matrix_work(const hk_net_op_t *op) {
+    const uint64_t pairs = hk_net_pairs(op);
+    return (matrix_work_t){2U, hk_net_groups(op),
+                           4U * pairs * (op->kind == HK_NET_CONV ? WORK_PER_WINDOW : WORK_PER_TAP),
+                           4U * HK_NET_GROUP * pairs + 2U * HK_NET_GROUP * WORK_PER_OUTPUT};
+}
+
+static matrix_work_t vector_work(const hk_net_op_t *op) {
+    const uint64_t vectors = hk_net_vectors(op);
+    return (matrix_work_t){4U, (op->out_c + 1U) / 2U, op->kind == HK_NET_VECTOR_CONV ? vectors * WORK_PER_VECTOR : 0U,
+                           vectors * WORK_PER_VECTOR + 8U * WORK_PER_OUTPUT};
+}
+
+static units_t units_of(const hk_net_op_t *op, uint32_t work) {
     const uint64_t n_pixels = (uint64_t)op->out_h * op->out_w;
-    if (op->kind == HK_NET_POINT || op->kind == HK_NET_CONV) {
-        return matrix_units(n_pixels, 2U, hk_net_groups(op), 4ULL * HK_NET_GROUP * hk_net_pairs(op), macs);
+    const uint64_t plane = (uint64_t)op->in_h * op->in_w;
+    switch (op->kind) {
+    case HK_NET_POINT:
+    case HK_NET_CONV:
+        return matrix_units(op, matrix_work(op), work);
+    case HK_NET_VECTOR_POINT:
+    case HK_NET_VECTOR_CONV:
+        return matrix_units(op, vector_work(op), work);
+    case HK_NET_DEPTHWISE:
+    case HK_NET_VECTOR_DEPTHWISE:
+        return (units_t){op->out_c, 0U,
+                         2U * plane + n_pixels * (WORK_PER_OUTPUT + (uint64_t)op->kernel_h * op->kernel_w)};
+    case HK_NET_ADD:
+    case HK_NET_MUL:
+        return (units_t){(uint32_t)(op->in_c * plane), 0U, WORK_PER_SUM};
+    default:
+        return (units_t){1U, 0U, (op->in_c * plane + op->out_c * n_pixels) * WORK_PER_OUTPUT / 2U};
     }
-    if (op->kind == HK_NET_VECTOR_POINT || op->kind == HK_NET_VECTOR_CONV) {
-        return matrix_units(n_pixels, 4U, (op->out_c + 1U) / 2U, 128ULL * hk_net_vectors(op), macs);
-    }
-    if (op->kind == HK_NET_DEPTHWISE || op->kind == HK_NET_VECTOR_DEPTHWISE) {
-        return (units_t){op->out_c, 0U, n_pixels * op->kernel_h * op->kernel_w};
-    }
-    const uint64_t n_in = (uint64_t)op->in_c * op->in_h * op->in_w;
-    return (units_t){1U, 0U, n_in + op->out_c * n_pixels};
 }
 
 static const hk_net_op_t *ops_of(const hk_net_t *net) {
@@ -138,23 +173,23 @@ hk_status_t hk_net_run(const hk_net_t *net, void *arena, size_t n_bytes) {
     return HK_OK;
 }
 
-hk_status_t hk_net_step(const hk_net_t *net, void *arena, size_t n_bytes, hk_net_cursor_t *cursor, uint32_t macs) {
+hk_status_t hk_net_step(const hk_net_t *net, void *arena, size_t n_bytes, hk_net_cursor_t *cursor, uint32_t work) {
     const hk_status_t status = check(net, arena, n_bytes);
     if (status != HK_OK) {
         return status;
     }
-    uint64_t left = macs;
+    uint64_t left = work;
     while (cursor->op < net->n_ops) {
         const hk_net_op_t *const op = ops_of(net) + cursor->op;
-        const units_t units = units_of(op, macs);
-        const uint64_t fits = left / (units.macs + 1U);
-        if (fits == 0U && left != macs) {
+        const units_t units = units_of(op, work);
+        const uint64_t fits = left / (units.work + 1U);
+        if (fits == 0U && left != work) {
             break;
         }
         const uint32_t rest = units.n - cursor->unit;
         const uint32_t n = fits == 0U ? 1U : (fits < rest ? (uint32_t)fits : rest);
         run_units(net, arena, op, cursor->unit, cursor->unit + n, units.groups);
-        const uint64_t spent = n * (units.macs + 1U);
+        const uint64_t spent = n * (units.work + 1U);
         left = spent < left ? left - spent : 0U;
         cursor->unit += n;
         if (cursor->unit == units.n) {
