@@ -167,10 +167,10 @@ class Runner:
                 case Publish(topic, payload):
                     LOG.debug("cloud out %s %s", topic, payload)
                     self._cloud.publish(effect)
-                case Keep(stream, document):
-                    self._spool.keep(stream, document)
-                    # A batch is a second old already; an event may wait for company.
-                    at_s = now.mono_s + (0.0 if stream == "telemetry" else _COMMIT_S)
+                case Keep(stream, document, urgent):
+                    self._spool.keep(stream, document, urgent=urgent)
+                    # A batch is a second old already; an event may wait for company, an emergency may not.
+                    at_s = now.mono_s + (0.0 if stream == "telemetry" or urgent else _COMMIT_S)
                     self._commit_at_s = min(self._commit_at_s, at_s)
                 case Say(level, message):
                     LOG.log(_LEVELS[level], "%s", message)

@@ -18,7 +18,7 @@ from typing import Final
 from hushkit_agent.core.effects import Document
 from hushkit_agent.errors import SpoolError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 DEFAULT_BYTES: Final = 64 << 20
 """About 20 hours of telemetry at one batch a second (904 bytes measured with two ears)."""
 MOST_PENDING: Final = 600
@@ -27,8 +27,10 @@ MOST_PENDING: Final = 600
 _SCHEMA: Final = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE counter (stream TEXT PRIMARY KEY, next INTEGER NOT NULL, dropped INTEGER NOT NULL) STRICT;
-CREATE TABLE message (id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE TABLE message (id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, body BLOB NOT NULL,
+    urgent INTEGER NOT NULL DEFAULT 0) STRICT;
 """
+_FROM_FORMAT_1: Final = "ALTER TABLE message ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Spool:
     def __init__(self, path: Path, *, most_bytes: int = DEFAULT_BYTES) -> None:
         self._path = path
         self._most_bytes = most_bytes
-        self._new: list[tuple[str, bytes]] = []
+        self._new: list[tuple[str, bytes, bool]] = []
         self._acknowledged: list[int] = []
         self._counters: dict[str, _Counter] = {}
         self._bytes = 0
@@ -82,17 +84,23 @@ class Spool:
         """Whether `commit` has something to write."""
         return bool(self._new or self._acknowledged)
 
-    def keep(self, stream: str, document: Document) -> int:
-        """Number a document and hold it for the next commit; returns its sequence number."""
+    def keep(self, stream: str, document: Document, *, urgent: bool = False) -> int:
+        """Number a document and hold it for the next commit; returns its sequence number.
+
+        Args:
+            stream: Which sequence of numbers.
+            document: What to keep.
+            urgent: To be sent before everything that is not.
+        """
         counter = self._counters.setdefault(stream, _Counter())
         sequence, counter.next = counter.next, counter.next + 1
         head: dict[str, object] = {"session": self._session, "seq": sequence}
         if counter.dropped:
             head["dropped"] = counter.dropped
         body = json.dumps({**document, **head}, separators=(",", ":"), default=str).encode()
-        self._new.append((stream, body))
+        self._new.append((stream, body, urgent))
         if len(self._new) > MOST_PENDING:
-            lost_stream, _ = self._new.pop(0)
+            lost_stream = self._new.pop(0)[0]
             self._counters[lost_stream].dropped += 1
         return sequence
 
@@ -107,10 +115,10 @@ class Spool:
             SpoolError: The disk refuses; what was kept stays in memory, call again.
         """
         with self._transaction() as database:
-            held = self._bytes + sum(len(body) for _, body in self._new)
+            held = self._bytes + sum(len(body) for _, body, _ in self._new)
             for message_id in self._acknowledged:
                 held -= self._delete(database, message_id)
-            database.executemany("INSERT INTO message (stream, body) VALUES (?, ?)", self._new)
+            database.executemany("INSERT INTO message (stream, body, urgent) VALUES (?, ?, ?)", self._new)
             held = self._bound(database, held)
             database.executemany(
                 "INSERT OR REPLACE INTO counter VALUES (?, ?, ?)",
@@ -120,12 +128,13 @@ class Spool:
         self._new.clear()
         self._acknowledged.clear()
 
-    def after(self, message_id: int, limit: int) -> list[SpooledMessage]:
-        """Committed messages with larger ids than ``message_id``, oldest first, at most ``limit``."""
+    def after(self, message_id: int, limit: int, *, urgent: bool = False) -> list[SpooledMessage]:
+        """Committed messages, urgent or not, with larger ids than ``message_id``: oldest first, at most ``limit``."""
         gone = set(self._acknowledged)
         with self._named():
             rows = self._database.execute(
-                "SELECT id, stream, body FROM message WHERE id > ? ORDER BY id LIMIT ?", (message_id, limit)
+                "SELECT id, stream, body FROM message WHERE id > ? AND urgent = ? ORDER BY id LIMIT ?",
+                (message_id, urgent, limit),
             ).fetchall()
         return [SpooledMessage(*row) for row in rows if row[0] not in gone]
 
@@ -159,6 +168,9 @@ class Spool:
                 database.execute(statement)
             database.execute("INSERT INTO about VALUES ('session', ?)", (uuid.uuid4().hex[:16],))
             database.execute(f"PRAGMA user_version = {FORMAT}")
+        elif version == 1:
+            database.execute(_FROM_FORMAT_1)
+            database.execute(f"PRAGMA user_version = {FORMAT}")
         elif version != FORMAT:
             raise SpoolError(f"spool {self._path}: format {version}, expected {FORMAT}; move the file away")
         database.execute("COMMIT")
@@ -170,7 +182,7 @@ class Spool:
     def _bound(self, database: sqlite3.Connection, held: int) -> int:
         """Push out the oldest beyond the limit; returns the bytes that stay."""
         while held > self._most_bytes:
-            message_id, stream = database.execute("SELECT id, stream FROM message ORDER BY id LIMIT 1").fetchone()
+            message_id, stream = database.execute("SELECT id, stream FROM message ORDER BY urgent, id").fetchone()
             held -= self._delete(database, message_id)
             self._counters[stream].dropped += 1
         return held

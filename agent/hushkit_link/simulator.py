@@ -10,6 +10,7 @@ from typing import Final
 from hushkit_link import wire
 from hushkit_link.demultiplexer import Demultiplexer
 from hushkit_link.errors import RangeError, WireError
+from hushkit_link.simulated_classifier import CLASSIFIER_COMMANDS, SimulatedClassifier
 from hushkit_link.smp import Group, Op, OsCommand, Packet, encode_packet
 from hushkit_link.smp_lines import encode_lines
 from hushkit_link.telemetry import Frame, encode_frame
@@ -44,6 +45,7 @@ class SimulatedHeadset:
         faults: Faults since power-on.
         refuses: Error code for every change of the configuration, or None to obey.
         reference_level: Level at the ears, in dBFS; tests may change it at any time.
+        classifier: Its classifier, or None for a headset without one.
     """
 
     spec: str = "flagship-m7"
@@ -53,6 +55,7 @@ class SimulatedHeadset:
     reference_level: float = -38.0
     faults: int = 0
     refuses: wire.Error | None = None
+    classifier: SimulatedClassifier | None = None
     started_s: float = 0.0
     settings: _Settings = field(default_factory=_Settings)
     _lease: _Lease | None = None
@@ -96,15 +99,35 @@ class SimulatedHeadset:
             return b""
         return self._frame(wire.Event(kind, self._uptime_ms(now_s), ear, self.settings.mode, value))
 
+    def emergency(self, kind: wire.EmergencyKind, now_s: float, *, begins: bool = True) -> bytes:
+        """The frame of an emergency that begins or is over, or nothing without a lease."""
+        if self._lease is None or self.classifier is None:
+            return b""
+        state = wire.EmergencyState.CONFIRMED if begins else wire.EmergencyState.NONE
+        found = self.classifier.found
+        return self._frame(
+            wire.Emergency(
+                kind, state, self._uptime_ms(now_s), 1280, 0.9, 1, found.level, self.settings.mode, found.model
+            )
+        )
+
     def _answer(self, request: Packet, now_s: float) -> bytes:
         try:
-            body, frames = self._obey(request, now_s)
+            body, frames = self._ask_classifier(request) or self._obey(request, now_s)
         except RangeError:
             body, frames = _refuse(wire.GROUP, wire.Error.RANGE), b""
         except WireError:
             body, frames = _refuse(wire.GROUP, wire.Error.MALFORMED), b""
         reply = replace(request, op=Op(request.op + 1), body=body)
         return encode_lines(encode_packet(reply)) + frames
+
+    def _ask_classifier(self, request: Packet) -> tuple[Mapping[str, object], bytes] | None:
+        if request.group != wire.GROUP or request.command not in CLASSIFIER_COMMANDS:
+            return None
+        if self.classifier is None:
+            return _refuse(wire.GROUP, wire.Error.UNKNOWN), b""
+        answer = self.classifier.answer(request.command, request.op, request.body)
+        return (_refuse(wire.GROUP, answer) if isinstance(answer, wire.Error) else answer), b""
 
     def _obey(self, request: Packet, now_s: float) -> tuple[Mapping[str, object], bytes]:
         body = request.body
@@ -184,7 +207,8 @@ class SimulatedHeadset:
             uptime_ms=self._uptime_ms(now_s), overruns=0, starvations=0, saturations=0, overloads=0, limited=0,
             restarts=0, stack_used=None, line_errors=self._line.counts.corrupt % _U32, frames_dropped=0,
         )  # fmt: skip
-        return [*levels, stats, health]
+        heard = [] if self.classifier is None else [self.classifier.found]
+        return [*levels, stats, *heard, health]
 
     def _statistics(self, now_s: float) -> wire.StatisticsReply:
         fault = self.faults or None

@@ -17,6 +17,7 @@ def messages() -> st.SearchStrategy[wire.Message]:
     """Every message, over the whole range of every field."""
     decibels = st.none() | _steps(-20000, 20000, 100)
     levels = st.none() | _steps(-20000, 0, 100)
+    sound_levels = st.none() | _steps(-10000, 20000, 100)
     mode = st.sampled_from(wire.Mode)
     return st.one_of(
         st.builds(
@@ -59,6 +60,34 @@ def messages() -> st.SearchStrategy[wire.Message]:
             stack_used=st.none() | st.integers(0, 0xFFFFFF),
             line_errors=_U32,
             frames_dropped=_U32,
+        ),
+        st.builds(
+            wire.Classification,
+            category=st.sampled_from(wire.Category),
+            superclass=st.sampled_from(wire.Superclass),
+            confidence=_steps(0, 1000, 1000),
+            guess=st.sampled_from(wire.Category),
+            level=sound_levels,
+            emergency=st.sampled_from(wire.EmergencyKind),
+            emergency_state=st.sampled_from(wire.EmergencyState),
+            emergency_confidence=_steps(0, 1000, 1000),
+            windows=_U32,
+            model=_U32,
+            shadow_model=_U32,
+            compared=_U32,
+            disagreed=_U32,
+        ),
+        st.builds(
+            wire.Emergency,
+            kind=st.sampled_from(wire.EmergencyKind),
+            state=st.sampled_from(wire.EmergencyState),
+            uptime_ms=_U32,
+            evidence_ms=_U32,
+            confidence=_steps(0, 1000, 1000),
+            cadence=_FLAG,
+            level=sound_levels,
+            mode=mode,
+            model=_U32,
         ),
         st.builds(
             wire.Event,

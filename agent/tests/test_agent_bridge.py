@@ -1,7 +1,7 @@
 """The whole core: desired to headset to reported, batches, events; with a simulated headset and a shadow in memory."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from hushkit_agent.core.batching import MOST_RECORDS, Batcher
 from hushkit_agent.core.documents import difference, merged
 from hushkit_agent.core.effects import Effect, Instant, Keep, Level, Publish, Say, WriteLine
 from hushkit_link import wire
+from hushkit_link.simulated_classifier import SimulatedClassifier
 from hushkit_link.simulator import SimulatedHeadset
 
 _SCHEMAS = Path(__file__).parents[2] / "iot" / "schemas"
@@ -58,6 +59,9 @@ class _World:
             data = self.device.poll(self.now.mono_s)
             if data:
                 self._carry_out(self.agent.line_bytes(data, self.now))
+
+    def line(self, data: bytes) -> None:
+        self._carry_out(self.agent.line_bytes(data, self.now))
 
     def documents(self, stream: str) -> list[dict[str, Any]]:
         return [dict(keep.document) for keep in self.kept if keep.stream == stream]
@@ -287,3 +291,61 @@ def test_a_full_batch_closes_early_and_stays_below_the_message_limit() -> None:
     batch = batcher.close(now)
     assert batch is not None
     assert len(json.dumps(batch)) < 128 * 1024
+
+
+def _heard(world: _World, **change: Any) -> None:
+    assert world.device.classifier is not None
+    world.device.classifier.found = replace(world.device.classifier.found, **change)
+
+
+def test_shadow_shows_what_the_headset_hears() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    world = _World(device=SimulatedHeadset(classifier=SimulatedClassifier()))
+    world.connect()
+    world.open()
+    world.run(3.0)
+    first = world.reported["classifier"]
+
+    _heard(world, category=wire.Category.TRAIN, superclass=wire.Superclass.RAIL, confidence=0.71, shadow_model=7)
+    world.run(2.0)
+
+    assert (first["category"], first["superclass"], first["model"]) == ("aircraft_cruise", "aircraft", "1234abcd")
+    assert first["level_db_spl"] == 82.0
+    assert world.reported["classifier"]["category"] == "train"
+    assert world.reported["classifier"]["shadow_model"] == "00000007"
+    jsonschema.validate(
+        world.reported, json.loads((_SCHEMAS / "headset_reported.schema.json").read_text(encoding="utf-8"))
+    )
+
+
+def test_shadow_does_not_follow_every_wobble_of_a_level() -> None:
+    world = _World(device=SimulatedHeadset(classifier=SimulatedClassifier()))
+    world.connect()
+    world.open()
+    world.run(3.0)
+    before = world.version
+
+    for step in range(8):
+        _heard(world, level=82.0 + 0.3 * (step % 2), confidence=0.8 + 0.01 * (step % 3), windows=20 + step)
+        world.run(1.0)
+
+    assert world.version == before
+    assert world.reported["classifier"]["level_db_spl"] == 82.0
+
+
+def test_emergency_is_an_urgent_event() -> None:
+    world = _World(device=SimulatedHeadset(classifier=SimulatedClassifier()))
+    world.connect()
+    world.open()
+    world.run(3.0)
+
+    world.line(world.device.emergency(wire.EmergencyKind.SIREN, world.now.mono_s))
+    world.line(world.device.emergency(wire.EmergencyKind.SIREN, world.now.mono_s, begins=False))
+
+    events = [kept for kept in world.kept if kept.document.get("kind") in {"emergency", "emergency_over"}]
+    assert [(kept.stream, kept.urgent, kept.document["kind"], kept.document["level"]) for kept in events] == [
+        ("events", True, "emergency", Level.ERROR),
+        ("events", True, "emergency_over", Level.INFO),
+    ]
+    data: Any = events[0].document["data"]
+    assert (data["kind"], data["model"]) == ("siren", "1234abcd")

@@ -102,7 +102,7 @@ def test_later_format_is_refused(tmp_path: Path) -> None:
     database.execute("PRAGMA user_version = 9")
     database.close()
 
-    with pytest.raises(SpoolError, match="format 9, expected 1"):
+    with pytest.raises(SpoolError, match="format 9, expected 2"):
         Spool(tmp_path / "spool")
 
 
@@ -157,3 +157,41 @@ def test_lost_publish_is_repeated_and_a_refused_one_waits(tmp_path: Path) -> Non
         assert outbox.due(2.0) == []
         assert [sending.token for sending in outbox.due(1.0 + HOLD_S)] == [tokens[2]]
         assert spool.depth() == 3
+
+
+def test_urgent_documents_go_first_and_past_a_full_window(tmp_path: Path) -> None:
+    with Spool(tmp_path / "spool") as spool:
+        outbox = Outbox(spool, "hs")
+        outbox.connected()
+        for _ in range(40):
+            spool.keep("telemetry", {})
+        spool.commit()
+        under_way = outbox.due(0.0)
+        spool.keep("events", {"kind": "emergency"}, urgent=True)
+        spool.keep("telemetry", {})
+        spool.commit()
+
+        following = outbox.due(0.0)
+
+    assert len(under_way) == WINDOW
+    assert [json.loads(sending.publish.payload).get("kind") for sending in following] == ["emergency"]
+
+
+def test_spool_of_format_1_is_taken_over(tmp_path: Path) -> None:
+    file = tmp_path / "spool"
+    with Spool(file) as spool:
+        spool.keep("telemetry", {"number": 1})
+        spool.commit()
+        session = spool.session
+    database = sqlite3.connect(file)
+    database.executescript("ALTER TABLE message DROP COLUMN urgent; PRAGMA user_version = 1;")
+    database.close()
+
+    with Spool(file) as spool:
+        kept = [json.loads(message.body)["number"] for message in spool.after(0, 10)]
+        urgent = spool.after(0, 10, urgent=True)
+        same = spool.session == session
+
+    assert kept == [1]
+    assert urgent == []
+    assert same

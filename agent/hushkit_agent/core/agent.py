@@ -12,6 +12,7 @@ from hushkit_link import wire
 from hushkit_link.exchange import TIMEOUT_S
 
 from hushkit_agent.core.batching import SCHEMA, Batcher, message_data
+from hushkit_agent.core.classification import ClassificationReport, model_name
 from hushkit_agent.core.desired import Judgement, Rejection, Settings, judge
 from hushkit_agent.core.documents import difference
 from hushkit_agent.core.effects import Effect, Instant, Keep, Level, Publish, Say, WriteLine
@@ -67,6 +68,7 @@ class Agent:
         self._judgement = Judgement()
         self._refused: dict[str, Rejection] = {}  # by the headset
         self._reported: dict[str, object] = {"agent": {"version": identity.version}, "link": "down"}
+        self._classification = ClassificationReport()
         self._link_told = ""  # kind of the last event about the link
         self._shadow.report(self._reported)
 
@@ -175,8 +177,7 @@ class Agent:
             match change:
                 case Telemetry(message):
                     self._batcher.add(message, now)
-                    if isinstance(message, wire.Event):
-                        effects += self._device_event(message, now)
+                    effects += self._hear(message, now)
                 case HeadsetUp(about):
                     effects += self._up(about, now)
                 case HeadsetDown(reason):
@@ -195,6 +196,28 @@ class Agent:
                     effects.append(Say(Level.WARNING, reason))
         return effects
 
+    def _hear(self, message: wire.Message, now: Instant) -> list[Effect]:
+        match message:
+            case wire.Event():
+                return self._device_event(message, now)
+            case wire.Emergency():
+                return self._emergency(message, now)
+            case wire.Classification():
+                found = self._classification.take(message, now.mono_s)
+                if found is not None:
+                    self._reported["classifier"] = found
+        return []
+
+    def _emergency(self, found: wire.Emergency, now: Instant) -> list[Effect]:
+        """Ahead of everything else: somebody may have to act."""
+        begins = found.state is wire.EmergencyState.CONFIRMED
+        kind = found.kind.name.lower()
+        message = f"emergency: {kind}, confidence {found.confidence:.2f}" if begins else f"emergency over: {kind}"
+        data = {**message_data(found), "model": model_name(found.model)}
+        level, name = (Level.ERROR, "emergency") if begins else (Level.INFO, "emergency_over")
+        event = self._event(now, level, name, message, data)
+        return [Keep(event.stream, event.document, urgent=True), Say(level, message, data)]
+
     def _up(self, about: wire.AboutReply, now: Instant) -> list[Effect]:
         firmware = {"spec": about.spec, "version": about.version, "build_id": about.build_id.hex()}
         self._reported |= {"firmware": firmware, "link": "up"}
@@ -204,6 +227,8 @@ class Agent:
     def _link(self, now: Instant, level: Level, kind: str, reason: str) -> list[Effect]:
         """One event per loss; how the reason changes meanwhile is for the log."""
         self._reported["link"] = "down"
+        self._reported.pop("classifier", None)
+        self._classification.forget()
         told, self._link_told = self._link_told, kind
         return [Say(level, reason)] if told == kind else self._tell(now, level, kind, reason)
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import fields
+from enum import IntEnum
 
 from hushkit_link import wire
 
@@ -52,6 +53,6 @@ def message_data(message: wire.Message) -> Document:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, wire.Mode | wire.Watch | wire.EventKind):
+    if isinstance(value, IntEnum):
         return value.name.lower()
     return value.hex() if isinstance(value, bytes) else value

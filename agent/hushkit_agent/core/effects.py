@@ -50,10 +50,12 @@ class Keep:
 
     Attributes:
         stream: ``telemetry`` or ``events``.
+        urgent: To be sent at once and ahead of everything that waits.
     """
 
     stream: str
     document: Document
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
