@@ -89,7 +89,7 @@ def source_folders(board: Board, *, with_link: bool = False) -> list[str]:
 
     The host's firmware has no serial line; its unit tests (``with_link``) test the line's code all the same.
     """
-    shared = ["app", "dsp", "net", "update", f"port/{board.port}"]  # without a classifier the linker drops net, update
+    shared = ["app", "classify", "dsp", "net", "update", f"port/{board.port}"]  # the linker drops what a spec lacks
     return ["link", *shared] if with_link or not board.is_host else shared
 
 

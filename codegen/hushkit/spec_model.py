@@ -232,10 +232,19 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """Noise classifier: model, hop in milliseconds, confidences (0..1) that change category or call an emergency."""
+    """Noise classifier.
+
+    Attributes:
+        model: Name of a shipped model, or a .tflite file.
+        hop_ms: From window to window.
+        look_ms: From look to look, for emergencies.
+        confidence: Smoothed probability from which a category is in force, 0..1.
+        emergency_confidence: Probability from which a look votes for an emergency, 0..1.
+    """
 
     model: str
     hop_ms: float
+    look_ms: float
     confidence: float
     emergency_confidence: float
 

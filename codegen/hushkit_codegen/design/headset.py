@@ -10,6 +10,7 @@ from hushkit_models.acoustics.paths import PathSet, load_paths
 
 from hushkit_codegen.design.categories import design_categories
 from hushkit_codegen.design.classic import design_fdaf, design_fxnlms, design_hybrid
+from hushkit_codegen.design.classifier import design_classifier
 from hushkit_codegen.design.fixed import design_feedforward, design_transparency
 from hushkit_codegen.design.quantize import quantize_fir, to_q31
 from hushkit_codegen.design.spectra import DesignScene, design_scene
@@ -85,6 +86,7 @@ def design_headset(
         watch_samples=max(spec.audio.block, _samples(spec, spec.watch.window_ms)),
         watch_ratio_q16=round(10 ** (spec.watch.ratio_db / 10) * 65536),
         categories=design_categories(spec),
+        classifier=design_classifier(spec, spec.adaptive.update_block or _IDLE_UPDATE_BLOCK),
         quality=tuple(item for item in (first, second, third, fourth) if item is not None),
     )
 

@@ -38,8 +38,8 @@ def emit_headset(ir: HeadsetIr, *, kernels: str = "generated") -> dict[str, str]
         kernels: ``"generated"`` for this design's own assembly, ``"cmsis"`` for calls of CMSIS-DSP; the same bits.
 
     Returns:
-        Text by file name: ``hk_config.h``, ``hk_design.c``, ``hk_kernels.c``. LF line ends. Equal designs give equal
-        bytes on every machine.
+        Text by file name: ``hk_config.h``, ``hk_design.c``, ``hk_kernels.c``, and with a classifier ``hk_network.c``.
+        LF line ends. Equal designs give equal bytes on every machine.
     """
     templates = _environment()
     digest = digest_ir(ir)
@@ -57,7 +57,18 @@ def emit_headset(ir: HeadsetIr, *, kernels: str = "generated") -> dict[str, str]
         "hk_kernels.c": (
             _generated_kernels(templates, ir, digest) if kernels == "generated" else _kernels(templates, ir, digest)
         ),
+        **_network(templates, ir, digest),
     }
+
+
+def _network(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> dict[str, str]:
+    if ir.classifier is None:
+        return {}
+    file = bytes.fromhex(ir.classifier.network)
+    words = [f"0x{int.from_bytes(file[at : at + 4], 'little'):08x}," for at in range(0, len(file), 4)]
+    lines = [" ".join(words[at : at + 8]) for at in range(0, len(words), 8)]
+    template = templates.get_template("hk_network.c.j2")
+    return {"hk_network.c": template.render(ir=ir.classifier, digest=digest, n_bytes=len(file), lines=lines)}
 
 
 def _environment() -> jinja2.Environment:
@@ -109,6 +120,7 @@ def _macros(ir: HeadsetIr, digest: str) -> list[tuple[str, str, str]]:
         ("HK_CONFIG_SECONDARY_EXPONENT", f"{_exponent(ir.secondary)}U", ""),
         ("HK_CONFIG_WARPED_TAPS", f"{chain_weights(warped) if warped else 0}U", ""),
         ("HK_CONFIG_WARPED_SECONDARY_TAPS", f"{len(warped.secondary.taps) if warped else 0}U", ""),
+        ("HK_CONFIG_CLASSIFIER", str(int(ir.classifier is not None)), ""),
     ]
     name_width = max(len(name) for name, _, _ in rows)
     value_width = max(len(value) for _, value, note in rows if note)

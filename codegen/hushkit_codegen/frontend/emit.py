@@ -1,4 +1,4 @@
-"""Front-end tables to C. Pure: the same tables give the same bytes."""
+"""Tables of the classifier to C. Pure: the same tables give the same bytes."""
 
 from typing import Final
 
@@ -6,7 +6,8 @@ import jinja2
 
 from hushkit_codegen.frontend.tables import FrontendIr, design_frontend
 
-OUTPUT: Final = "firmware/generated/frontend/hk_frontend_tables.h"
+_OUTPUTS: Final = ("hk_frontend_tables.h", "hk_decision_tables.h")
+_FOLDER: Final = "firmware/generated/frontend"
 _PER_LINE: Final = 8
 
 
@@ -28,8 +29,8 @@ def emit_frontend(ir: FrontendIr | None = None) -> dict[str, str]:
         autoescape=False,  # noqa: S701 - the output is C
     )
     environment.filters["lines"] = _lines
-    template = environment.get_template("hk_frontend_tables.h.j2")
-    return {OUTPUT: template.render(ir=ir or design_frontend())}
+    tables = ir or design_frontend()
+    return {f"{_FOLDER}/{name}": environment.get_template(f"{name}.j2").render(ir=tables) for name in _OUTPUTS}
 
 
 def _lines(values: tuple[int, ...]) -> str:

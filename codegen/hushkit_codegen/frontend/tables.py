@@ -1,8 +1,8 @@
-"""Design of the front end: its tables as integers, taken from the model that training runs."""
+"""Design of the front end and of what decides behind the network: tables as integers, taken from the models."""
 
 from dataclasses import dataclass
 
-from hushkit_models.classifier import frontend
+from hushkit_models.classifier import decision, frontend
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class FrontendIr:
         bands: First bin and number of bins of each mel band.
         weights: Q15, band after band.
         log2: 256 log2(1 + i / 256).
+        exp2: 2^(-i / 256), Q30.
+        superclass_of: Superclass of each category.
     """
 
     frame: int
@@ -30,6 +32,8 @@ class FrontendIr:
     bands: tuple[tuple[int, int], ...]
     weights: tuple[int, ...]
     log2: tuple[int, ...]
+    exp2: tuple[int, ...]
+    superclass_of: tuple[int, ...]
 
 
 def design_frontend() -> FrontendIr:
@@ -45,4 +49,6 @@ def design_frontend() -> FrontendIr:
         bands=tuple(zip(first.tolist(), count.tolist(), strict=True)),
         weights=tuple(weights.tolist()),
         log2=tuple(frontend.log2_table().tolist()),
+        exp2=tuple(decision.exp2_q30().tolist()),
+        superclass_of=decision.superclass_of(),
     )

@@ -217,6 +217,35 @@ class CategoriesIr:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassifierIr:
+    """The classifier's network and when it decides; the fields of ``hk_classifier_design_t``.
+
+    Attributes:
+        model: Name of the .tflite file it was compiled from.
+        network: Signed file of the compiled network, hexadecimal.
+        slice_work: Instructions per slice of the network, roughly.
+        hop_frames, look_frames: Frames of 32 ms from window to window, from look to look.
+        enter: Smoothed probability a category needs, per mille.
+        step_factor: Octaves of probability per unit of a logit, Q16.
+        threshold, suspect, window, confirm, cadence, release: Rules of an emergency.
+    """
+
+    model: str
+    network: str
+    slice_work: int
+    hop_frames: int
+    look_frames: int
+    enter: int
+    step_factor: int
+    threshold: int
+    suspect: int
+    window: int
+    confirm: int
+    cadence: int
+    release: int
+
+
+@dataclass(frozen=True, slots=True)
 class FilterQuality:
     """What the design stage found about one fixed filter, for reports; the firmware does not read it.
 
@@ -264,4 +293,5 @@ class HeadsetIr:
     watch_ratio_q16: int
     quality: tuple[FilterQuality, ...]
     categories: CategoriesIr = CategoriesIr()
+    classifier: ClassifierIr | None = None
     schema: int = IR_SCHEMA

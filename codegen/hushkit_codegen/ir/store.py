@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ from hushkit_codegen.ir.model import (
     BiquadIr,
     CategoriesIr,
     CategorySettingsIr,
+    ClassifierIr,
     FdafIr,
     FilterIr,
     FilterQuality,
@@ -118,6 +120,7 @@ def _read(root: "_Table") -> HeadsetIr:
         watch_ratio_q16=root.integer("watch_ratio_q16", (1, _Q31[1])),
         quality=tuple(_read_quality(part) for part in root.tables("quality")),
         categories=_read_categories(root.table("categories")),
+        classifier=_read_classifier(root.optional_table("classifier")),
         schema=root.integer("schema", (IR_SCHEMA, IR_SCHEMA)),
     )
     root.finish()
@@ -256,6 +259,32 @@ def _read_categories(table: "_Table") -> CategoriesIr:
     return CategoriesIr(rows, row_of, priors)
 
 
+def _read_classifier(table: "_Table | None") -> ClassifierIr | None:
+    if table is None:
+        return None
+    network = table.text("network")
+    if len(network) % 8 or not re.fullmatch("[0-9a-f]*", network):
+        raise table.error("network", f"{len(network)} characters", "hexadecimal words")
+    looks = (1, 31)
+    classifier = ClassifierIr(
+        model=table.text("model"),
+        network=network,
+        slice_work=table.integer("slice_work", (1, _UNSIGNED[1])),
+        hop_frames=table.integer("hop_frames", (1, 1000)),
+        look_frames=table.integer("look_frames", (1, 1000)),
+        enter=table.integer("enter", (0, 1000)),
+        step_factor=table.integer("step_factor", (1, 1 << 24)),
+        threshold=table.integer("threshold", (0, 1000)),
+        suspect=table.integer("suspect", (1, 3)),
+        window=table.integer("window", looks),
+        confirm=table.integer("confirm", looks),
+        cadence=table.integer("cadence", looks),
+        release=table.integer("release", looks),
+    )
+    table.finish()
+    return classifier
+
+
 def _read_settings(table: "_Table") -> CategorySettingsIr:
     settings = CategorySettingsIr(
         mode=table.integer("mode", (0, 2)),
@@ -342,6 +371,9 @@ class _Table:
 
     def table(self, key: str) -> "_Table":
         return _Table(self._name, f"{self._place}.{key}" if self._place else key, self._take(key))
+
+    def optional_table(self, key: str) -> "_Table | None":
+        return None if self._take(key) is None else self.table(key)
 
     def tables(self, key: str) -> "list[_Table]":
         value = self._take(key)

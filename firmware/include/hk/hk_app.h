@@ -99,6 +99,9 @@ HK_MUST_CHECK hk_status_t hk_app_configure(const hk_configuration_t *configurati
 /** Thread: what a noise category makes of the configuration; hk_category.h calls it. */
 void hk_app_set_category(const hk_category_settings_t *settings);
 
+/** Thread: whether an emergency is suspected. While one is, ANC makes way for transparency. */
+void hk_app_set_emergency(bool suspected);
+
 /** Thread: the configuration last set. */
 void hk_app_configuration(hk_configuration_t *configuration);
 

@@ -4,11 +4,12 @@
  */
 #include "hk/hk_app.h"
 
-#include "hk/hk_category.h" /* hk_category_settings_apply */
-#include "hk/hk_fixed.h"    /* HK_GAIN_UNITY_Q30 */
-#include "hk/hk_kernels.h"  /* hk_kernels_reset */
-#include "hk/hk_level.h"    /* hk_level_cdb */
-#include "hk/hk_port.h"     /* hk_port_* */
+#include "hk/hk_category.h"   /* hk_category_settings_apply */
+#include "hk/hk_classifier.h" /* hk_classifier_init */
+#include "hk/hk_fixed.h"      /* HK_GAIN_UNITY_Q30 */
+#include "hk/hk_kernels.h"    /* hk_kernels_reset */
+#include "hk/hk_level.h"      /* hk_level_cdb */
+#include "hk/hk_port.h"       /* hk_port_* */
 #include "hk_audio.h"
 #include "hk_jobs.h"
 #include <stdatomic.h> /* atomic_signal_fence */
@@ -45,6 +46,7 @@ static struct {
 static struct {
     hk_configuration_t operators;           /* what an operator set */
     const hk_category_settings_t *category; /* what the noise makes of it */
+    bool emergency;                         /* outside sound has to get through */
     uint32_t bench_category;                /* last seen on the page */
     uint32_t slices_per_exchange;
     uint64_t cycles;              /* in background slices, interrupts taken out */
@@ -97,6 +99,9 @@ hk_status_t hk_app_init(void) {
     if (hk_category_settings_apply(HK_CATEGORY_UNKNOWN) != HK_OK) {
         return HK_ERR_ABI;
     }
+#if HK_CONFIG_CLASSIFIER
+    hk_classifier_init();
+#endif
     const uint32_t exchanges = HK_CONFIG_UPDATE_BLOCK / HK_CONFIG_BLOCK;
     work.slices_per_exchange = (hk_jobs_slices() + exchanges - 1U) / exchanges;
     work.has_cycles = hk_port_cycles_available();
@@ -223,7 +228,7 @@ bool hk_app_background(void) {
 static void publish(void) {
     hk_configuration_t set = work.operators;
     if (set.mode == HK_MODE_ANC) {
-        set.mode = work.category->mode;
+        set.mode = work.emergency ? HK_MODE_TRANSPARENCY : work.category->mode;
         set.intensity = (uint16_t)((uint32_t)set.intensity * work.category->intensity / HK_INTENSITY_MAX);
     }
     wanted.fresh = false;
@@ -251,6 +256,13 @@ void hk_app_set_category(const hk_category_settings_t *settings) {
     work.category = settings;
     hk_jobs_configure(settings);
     publish();
+}
+
+void hk_app_set_emergency(bool suspected) {
+    if (suspected != work.emergency) {
+        work.emergency = suspected;
+        publish();
+    }
 }
 
 void hk_app_configuration(hk_configuration_t *configuration) {

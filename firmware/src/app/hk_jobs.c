@@ -7,12 +7,13 @@
  */
 #include "hk_jobs.h"
 
-#include "hk/hk_dc_block.h" /* hk_dc_block_run */
-#include "hk/hk_fixed.h"    /* hk_saturate, hk_square_q48 */
-#include "hk/hk_kernels.h"  /* hk_kernel_secondary_run, HK_KERNEL_SLICE */
-#include "hk/hk_level.h"    /* hk_level_cdb */
-#include <stdatomic.h>      /* atomic_signal_fence */
-#include <string.h>         /* memmove, memset */
+#include "hk/hk_classifier.h" /* hk_classifier_slice */
+#include "hk/hk_dc_block.h"   /* hk_dc_block_run */
+#include "hk/hk_fixed.h"      /* hk_saturate, hk_square_q48 */
+#include "hk/hk_kernels.h"    /* hk_kernel_secondary_run, HK_KERNEL_SLICE */
+#include "hk/hk_level.h"      /* hk_level_cdb */
+#include <stdatomic.h>        /* atomic_signal_fence */
+#include <string.h>           /* memmove, memset */
 
 #define BLOCK       ((uint32_t)HK_CONFIG_UPDATE_BLOCK)
 #define MODEL_TAPS  ((uint32_t)HK_CONFIG_SECONDARY_TAPS)
@@ -103,8 +104,12 @@ hk_record_t *hk_jobs_records(void) {
     return records[jobs.bank];
 }
 
-uint32_t hk_jobs_slices(void) {
+static uint32_t controller_slices(void) {
     return HK_CONFIG_EARS * (OWN_SLICES + ops->slices);
+}
+
+uint32_t hk_jobs_slices(void) {
+    return controller_slices() + HK_CONFIG_CLASSIFIER;
 }
 
 bool hk_jobs_muted(uint32_t ear) {
@@ -322,6 +327,20 @@ static void own_slice(ear_t *s, uint32_t ear, uint32_t index, const hk_record_t 
 #endif
 }
 
+static void controller_slice(uint32_t at) {
+    const uint32_t per_ear = OWN_SLICES + ops->slices;
+    const uint32_t ear = at / per_ear;
+    const uint32_t index = at % per_ear;
+    ear_t *s = &ears[ear];
+    const hk_record_t *record = &records[jobs.bank ^ 1U][ear];
+    if (index < OWN_SLICES) {
+        own_slice(s, ear, index, record);
+    } else {
+        const hk_control_input_t input = {record->reference, s->error, s->target, trust(s), s->adapt};
+        ops->slice(ear, index - OWN_SLICES, &input);
+    }
+}
+
 bool hk_jobs_slice(void) {
     if (jobs.state != JOB_POSTED) {
         return false;
@@ -333,19 +352,13 @@ bool hk_jobs_slice(void) {
         }
         fresh_settings = 0;
     }
-    const uint32_t per_ear = OWN_SLICES + ops->slices;
-    const uint32_t ear = jobs.index / per_ear;
-    const uint32_t index = jobs.index % per_ear;
-    ear_t *s = &ears[ear];
-    const hk_record_t *record = &records[jobs.bank ^ 1U][ear];
-    if (index < OWN_SLICES) {
-        own_slice(s, ear, index, record);
+    if (jobs.index < controller_slices()) {
+        controller_slice(jobs.index);
     } else {
-        const hk_control_input_t input = {record->reference, s->error, s->target, trust(s), s->adapt};
-        ops->slice(ear, index - OWN_SLICES, &input);
+        hk_classifier_slice(records[jobs.bank ^ 1U][0].reference, BLOCK);
     }
     jobs.index++;
-    if (jobs.index < HK_CONFIG_EARS * per_ear) {
+    if (jobs.index < hk_jobs_slices()) {
         return true;
     }
     atomic_signal_fence(memory_order_release);

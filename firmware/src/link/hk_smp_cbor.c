@@ -170,6 +170,13 @@ static hk_smp_read_t read_value(zcbor_state_t *in, hk_smp_field_t *field) {
         return HK_SMP_READ_MALFORMED; /* the key comes twice */
     }
     switch (field->type) {
+    case HK_SMP_BYTES:
+        if (!zcbor_bstr_decode(in, &text)) {
+            return HK_SMP_READ_MALFORMED;
+        }
+        field->text = (const char *)text.value;
+        field->n_text = (uint32_t)text.len;
+        break;
     case HK_SMP_TEXT:
         if (!zcbor_tstr_decode(in, &text)) {
             return HK_SMP_READ_MALFORMED;

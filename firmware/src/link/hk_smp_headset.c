@@ -19,7 +19,7 @@ static hk_smp_result_t fitted(bool ok) {
     return ok ? HK_SMP_OK : HK_SMP_EMSGSIZE;
 }
 
-static uint8_t error_of(hk_smp_read_t read) {
+uint8_t hk_smp_error_of(hk_smp_read_t read) {
     switch (read) {
     case HK_SMP_READ_OK:
         return HK_WIRE_ERROR_OK;
@@ -46,7 +46,7 @@ static uint8_t write_configuration(const hk_smp_request_t *request) {
                                     [INTENSITY] = {.key = HK_WIRE_CONFIGURATION_KEY_INTENSITY}};
     const hk_smp_read_t read = hk_smp_read_fields(request, fields, COUNT, true);
     if (read != HK_SMP_READ_OK) {
-        return error_of(read);
+        return hk_smp_error_of(read);
     }
     hk_configuration_t c;
     hk_app_configuration(&c);
@@ -131,7 +131,7 @@ static hk_smp_result_t lease(const hk_smp_request_t *request) {
                                     [LEASE] = {.key = HK_WIRE_LEASE_KEY_LEASE_S}};
     const hk_smp_read_t read = hk_smp_read_fields(request, fields, COUNT, true);
     if (read != HK_SMP_READ_OK || !fields[PERIOD].present || !fields[LEASE].present) {
-        return HK_SMP_GROUP_ERR(read == HK_SMP_READ_OK ? HK_WIRE_ERROR_MALFORMED : error_of(read));
+        return HK_SMP_GROUP_ERR(read == HK_SMP_READ_OK ? HK_WIRE_ERROR_MALFORMED : hk_smp_error_of(read));
     }
     const uint32_t period_ms = fields[PERIOD].number;
     const uint32_t lease_s = fields[LEASE].number;
@@ -174,6 +174,10 @@ hk_smp_result_t hk_smp_headset(const hk_smp_request_t *request) {
         return lease(request);
     case HK_WIRE_COMMAND_ABOUT:
         return about(request);
+    case HK_WIRE_COMMAND_CLASSIFIER:
+    case HK_WIRE_COMMAND_NETWORK:
+    case HK_WIRE_COMMAND_FEATURES:
+        return hk_smp_classifier(request);
     default:
         return HK_SMP_ENOTSUP;
     }

@@ -7,6 +7,8 @@
  */
 #include "hk/hk_telemetry.h"
 
+#include "hk_telemetry_classifier.h"
+
 #include "hk/hk_link.h" /* hk_link_line_errors */
 #include "hk/hk_port.h" /* hk_build_id, hk_port_fault */
 
@@ -16,7 +18,13 @@
 #define HK_TELEMETRY_EVENTS   8U  /* waiting; a divergence storm loses the oldest, and counts them */
 #define HK_TELEMETRY_WATCH_MS 20U /* how often counters are compared for events */
 
-enum { ROUND_HELLO = 1U << 0, ROUND_BLOCK_STATS = 1U << 1, ROUND_HEALTH = 1U << 2, ROUND_EAR_0 = 1U << 3 };
+enum {
+    ROUND_HELLO = 1U << 0,
+    ROUND_BLOCK_STATS = 1U << 1,
+    ROUND_HEALTH = 1U << 2,
+    ROUND_CLASSIFICATION = 1U << 3,
+    ROUND_EAR_0 = 1U << 4
+};
 #define ROUND_EAR(ear) ((uint32_t)ROUND_EAR_0 << (ear))
 
 static struct {
@@ -80,6 +88,7 @@ void hk_telemetry_lease(uint32_t period_ms, uint32_t lease_s, uint32_t now_ms) {
     t.round_start_ms = now_ms;
     t.n_events = 0U;
     if (t.active) {
+        hk_telemetry_forget_emergencies();
         hk_statistics_t s;
         hk_app_statistics(&s);
         begin_watch(&s, now_ms);
@@ -132,7 +141,7 @@ static void advance(uint32_t now_ms) {
     if (now_ms - t.round_start_ms >= t.period_ms) {
         t.dropped += bits_of(t.round & ~(uint32_t)ROUND_HELLO);
         t.round &= ROUND_HELLO;
-        t.round |= ROUND_BLOCK_STATS | ROUND_HEALTH;
+        t.round |= ROUND_BLOCK_STATS | ROUND_HEALTH | (hk_telemetry_classifies() ? ROUND_CLASSIFICATION : 0U);
         const uint32_t n_ears = hk_port_audio_page()->n_ears;
         for (uint32_t ear = 0U; ear < n_ears; ear++) {
             t.round |= ROUND_EAR(ear);
@@ -226,6 +235,10 @@ static hk_status_t encode_next(uint32_t now_ms, uint8_t *frame, size_t *n) {
         t.round &= ~(uint32_t)ROUND_BLOCK_STATS;
         return encode_block_stats(&s, frame, n);
     }
+    if ((t.round & ROUND_CLASSIFICATION) != 0U) {
+        t.round &= ~(uint32_t)ROUND_CLASSIFICATION;
+        return hk_telemetry_classification(t.sequence, frame, n);
+    }
     t.round = 0U;
     hk_wire_health_t health;
     hk_telemetry_health(&s, now_ms, &health);
@@ -236,7 +249,9 @@ uint32_t hk_telemetry_next(uint32_t now_ms, uint8_t *frame) {
     advance(now_ms);
     size_t n = 0U;
     hk_status_t status;
-    if (t.n_events != 0U && (t.round & ROUND_HELLO) == 0U) {
+    if (t.active && (t.round & ROUND_HELLO) == 0U && hk_telemetry_emergency(now_ms, t.sequence, frame, &n, &status)) {
+        /* before anything else */
+    } else if (t.n_events != 0U && (t.round & ROUND_HELLO) == 0U) {
         status = hk_wire_encode_event(&t.events[0], t.sequence, frame, HK_WIRE_MAX_FRAME, &n);
         t.n_events--;
         memmove(&t.events[0], &t.events[1], t.n_events * sizeof t.events[0]);
