@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from hushkit.spec_cost import Estimate, estimate
-from hushkit.spec_model import Category, Filter, FxNlms, HeadsetSpec, NoAdaptive
+from hushkit.spec_model import Category, Filter, FxNlms, HeadsetSpec, NoAdaptive, WarpedLs
 from hushkit.spec_reader import Fault
 
 
@@ -70,10 +70,20 @@ def _adaptive(spec: HeadsetSpec) -> _Found:
         yield "adaptive.update_block", f"{adaptive.update_block} does not hold whole blocks", advice
     if isinstance(adaptive, FxNlms):
         yield from _step(adaptive)
+    if isinstance(adaptive, WarpedLs) and adaptive.tracking is not None:
+        yield from _tracking(spec, adaptive)
     delay = spec.needed_latency_samples
     if adaptive.secondary_taps <= delay + 8:
         found = f"{adaptive.secondary_taps} taps, of which the latency alone takes {delay}"
         yield "adaptive.secondary_taps", found, f"use at least {delay + 32}"
+
+
+def _tracking(spec: HeadsetSpec, adaptive: WarpedLs) -> _Found:
+    if spec.feedforward.kind != "none":
+        found = f"a fixed filter beside {adaptive.algorithm}: its part would change with the path that is tracked"
+        yield "filters.feedforward.kind", found, 'use "none"'
+    if adaptive.taps % 8:
+        yield "adaptive.taps", f"{adaptive.taps} is no multiple of 8", f"use {adaptive.taps // 8 * 8}"
 
 
 def _step(adaptive: FxNlms) -> _Found:
@@ -104,6 +114,7 @@ _CHANGEABLE = {
     "hybrid": ("step", "leak", "memory_s", "ridge", "start_ridge"),
     "fdaf": ("step", "leak"),
     "warped_ls": ("memory_s", "ridge", "start_ridge"),
+    "warped_ls_tracking": ("memory_s", "ridge", "start_ridge"),
 }
 _CONTROLLER_KEYS = ("taps", "step", "leak", "memory_s", "ridge", "start_ridge")
 

@@ -11,7 +11,7 @@ from hushkit.spec_model import FDAF_BLOCK, MAX_TAPS, Adaptive, Fdaf, Filter, Hea
 
 _WORD = 4
 _TAPS_STEP = 32
-_WARPED_STEP, _WARPED_MOST = 4, 64
+_WARPED_STEP, _WARPED_MOST = 8, 128
 _SLICE = 8
 """HK_KERNEL_SLICE: samples per call of the secondary-path model."""
 
@@ -145,11 +145,23 @@ def _filter_cycles(core: CoreCosts, design: Filter, block: int) -> float:
 
 def _warped_cycles(core: CoreCosts, adaptive: WarpedLs, taps: int, rate_hz: int) -> float:
     """Chain and dot product per sample; model, equation, covariance and solution spread over their intervals."""
+    if adaptive.tracking is not None:
+        return _tracking_cycles(core, adaptive, taps, adaptive.tracking.hurry_solve_ms * rate_hz / 1000)
     chain = (2.6 * (taps + adaptive.warped_secondary_taps) + 1.3 * taps) * core.fir_block
     models = 5.0 * adaptive.secondary_taps * core.fir_block  # samples of the watch and the target
     equation = taps * adaptive.warped_secondary_taps * core.fir_block + taps * taps / 2 * 1.7 * core.fir_block
     solution = taps**3 / 6 * 4.0 * core.fir_block / (adaptive.solve_ms * rate_hz / 1000)
     return chain + (models + equation) / adaptive.update_block + solution
+
+
+def _tracking_cycles(core: CoreCosts, adaptive: WarpedLs, taps: int, interval: float) -> float:
+    """Both chains per sample; equations and the watch's model per update block, solutions at their fastest."""
+    path = adaptive.warped_secondary_taps
+    primary, both = taps + path, taps + 2 * path
+    chains = (2.6 * (primary + path + 16) + 1.3 * taps) * core.fir_block
+    equation = (both**2 / 2 * 2.1 + 16.0 * both + 5.0 * adaptive.secondary_taps) * core.fir_block
+    solution = both**3 / 6 + primary * taps * path + taps**2 / 2 * path + taps**3 / 6
+    return chains + equation / adaptive.update_block + 1.9 * solution * core.fir_block / interval
 
 
 def _hybrid_cycles(core: CoreCosts, adaptive: Hybrid, taps: int) -> float:
@@ -194,6 +206,10 @@ def _ram(spec: HeadsetSpec) -> int:
         words += 3 * adaptive.taps  # weights: two snapshots and one in the making
         words += adaptive.taps + adaptive.update_block  # filtered-x history
         words += adaptive.taps  # gradient
+    if isinstance(adaptive, WarpedLs) and adaptive.tracking is not None:
+        path = adaptive.warped_secondary_taps
+        both = (adaptive.taps + 2 * path) ** 2 // 2
+        words += both + (both + (adaptive.taps + path) ** 2 // 2) // spec.audio.ears  # evidence; one solver for all
     if adaptive.secondary_taps:
         words += 2 * (adaptive.secondary_taps + _SLICE)
     words += 12 * max(adaptive.update_block, 32)  # records of two update blocks

@@ -11,7 +11,7 @@ CoreType = Literal["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"]
 CORES: tuple[CoreType, ...] = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 BLOCKS = (1, 4, 8)
 MODES = ("off", "anc", "transparency")
-ALGORITHMS = ("fxnlms", "hybrid", "fdaf", "warped_ls", "none")
+ALGORITHMS = ("fxnlms", "hybrid", "fdaf", "warped_ls", "warped_ls_tracking", "none")
 HYBRID_RULES = ("convex", "rate")
 FDAF_BLOCK = 128
 MAX_SECTIONS = 12
@@ -108,6 +108,40 @@ class FxNlms:
 
 
 @dataclass(frozen=True, slots=True)
+class Tracking:
+    """How the warped filter keeps up with the secondary path.
+
+    Attributes:
+        equaliser_hz: The driver's low end is equalised down to here, by a section behind the weights; 0: not at all.
+        weighting_db, weighting_hz, weighting_q: Peak of the equations' weighting; 0 dB: none. It keeps cancellation of
+            the low end from amplifying the octave where the delay no longer allows any.
+        hold: Of the mean diagonal of its evidence, what holds the secondary path at its last estimate.
+        auxiliary_db: Auxiliary noise relative to the residual, at the error microphone.
+        change_db: Rise of the prediction error's power over its slow level that counts as a change of the fit.
+        change_keeps: Share of the evidence on the primary path that survives a change.
+        hurry_s: For so long after a start or a change solutions come every hurry_solve_ms.
+        hurry_solve_ms: Interval between solutions then.
+        harm_db: Error over what it would be in silence from which the filter backs off.
+        harm_ridge: Regularisation of the weights that a back-off adds.
+        harm_ms: Time constant with which it fades.
+    """
+
+    equaliser_hz: float = 12.0
+    weighting_db: float = 8.5
+    weighting_hz: float = 1900.0
+    weighting_q: float = 1.5
+    hold: float = 1e-2
+    auxiliary_db: float = -30.0
+    change_db: float = 5.0
+    change_keeps: float = 0.3
+    hurry_s: float = 1.0
+    hurry_solve_ms: float = 75.0
+    harm_db: float = 1.0
+    harm_ridge: float = 10.0
+    harm_ms: float = 50.0
+
+
+@dataclass(frozen=True, slots=True)
 class WarpedLs:
     """Warped FIR filter fitted by recursive regularised least squares, on what the fixed filter leaves.
 
@@ -124,6 +158,8 @@ class WarpedLs:
         ridge: Regularisation, of the covariance's mean diagonal.
         start_ridge: Regularisation added at start.
         start_ms: Time constant with which it fades.
+        tracking: How the secondary path is identified while the headset runs (warped_ls_tracking), or None: the model
+            of the design is believed.
     """
 
     taps: int = 64
@@ -136,7 +172,8 @@ class WarpedLs:
     ridge: float = 1e-6
     start_ridge: float = 0.03
     start_ms: float = 50.0
-    algorithm: Literal["warped_ls"] = "warped_ls"
+    tracking: Tracking | None = None
+    algorithm: Literal["warped_ls", "warped_ls_tracking"] = "warped_ls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +238,20 @@ class Fdaf:
     regularisation_db: float = -90.0
     algorithm: Literal["fdaf"] = "fdaf"
 
+
+WARPED_LS_TRACKING = WarpedLs(
+    taps=96,
+    secondary_taps=256,
+    warped_secondary_taps=32,
+    update_block=64,
+    warping=0.91,
+    solve_ms=100.0,
+    start_ridge=1.0,
+    start_ms=25.0,
+    tracking=Tracking(),
+    algorithm="warped_ls_tracking",
+)
+"""The usual settings of the tracking controller, where they differ from the plain one's."""
 
 # Further algorithms join this union, each with its own keys, HK_ALGORITHM_ constant and emitter.
 Adaptive = NoAdaptive | FxNlms | Hybrid | Fdaf | WarpedLs

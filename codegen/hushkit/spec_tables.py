@@ -14,6 +14,7 @@ from hushkit.spec_model import (
     MAX_SECTIONS,
     MAX_TAPS,
     MODES,
+    WARPED_LS_TRACKING,
     Acoustics,
     Adaptive,
     Audio,
@@ -30,6 +31,7 @@ from hushkit.spec_model import (
     Limiter,
     Modes,
     NoAdaptive,
+    Tracking,
     WarpedLs,
     Watch,
 )
@@ -161,7 +163,9 @@ def _read_adaptive(root: Reader) -> Adaptive:
     if algorithm == "none":
         adaptive = NoAdaptive(secondary_taps=table.multiple("secondary_taps", 4, 0, MAX_TAPS, default=0))
     elif algorithm == "warped_ls":
-        adaptive = _read_warped_ls(table)
+        adaptive = _read_warped_ls(table, WarpedLs())
+    elif algorithm == "warped_ls_tracking":
+        adaptive = _read_warped_ls(table, WARPED_LS_TRACKING)
     elif algorithm == "hybrid":
         adaptive = _read_hybrid(table)
     elif algorithm == "fdaf":
@@ -179,12 +183,11 @@ def _read_adaptive(root: Reader) -> Adaptive:
     return adaptive
 
 
-def _read_warped_ls(table: Reader) -> WarpedLs:
-    usual = WarpedLs()
+def _read_warped_ls(table: Reader, usual: WarpedLs) -> WarpedLs:
     return WarpedLs(
-        taps=table.multiple("taps", 4, 8, 64, default=usual.taps),
+        taps=table.multiple("taps", 4, 8, 128, default=usual.taps),
         secondary_taps=table.multiple("secondary_taps", 4, 8, MAX_TAPS, default=usual.secondary_taps),
-        warped_secondary_taps=table.multiple("warped_secondary_taps", 4, 16, 64, default=usual.warped_secondary_taps),
+        warped_secondary_taps=table.multiple("warped_secondary_taps", 4, 16, 96, default=usual.warped_secondary_taps),
         update_block=table.choice_number("update_block", (8, 16, 32, 64), "32 suits most headsets"),
         warping=table.number("warping", 0.5, 0.99, default=usual.warping),
         solve_ms=table.number("solve_ms", 10.0, 1000.0, default=usual.solve_ms, unit="ms"),
@@ -192,6 +195,8 @@ def _read_warped_ls(table: Reader) -> WarpedLs:
         ridge=table.number("ridge", 1e-8, 1.0, default=usual.ridge),
         start_ridge=table.number("start_ridge", 0.0, 100.0, default=usual.start_ridge),
         start_ms=table.number("start_ms", 1.0, 10_000.0, default=usual.start_ms, unit="ms"),
+        tracking=None if usual.tracking is None else _read_tracking(table, usual.tracking),
+        algorithm=usual.algorithm,
     )
 
 
@@ -226,6 +231,29 @@ def _read_fdaf(table: Reader) -> Fdaf:
         leak=table.number("leak", 0.0, 0.01, default=usual.leak),
         regularisation_db=table.number("regularisation_db", -140.0, -20.0, default=usual.regularisation_db, unit="dB"),
     )
+
+
+def _read_tracking(adaptive: Reader, usual: Tracking) -> Tracking:
+    table = adaptive.table("tracking", required=False, purpose="")
+    if table is None:
+        return usual
+    tracking = Tracking(
+        equaliser_hz=table.number("equaliser_hz", 0.0, 100.0, default=usual.equaliser_hz, unit="Hz"),
+        weighting_db=table.number("weighting_db", 0.0, 20.0, default=usual.weighting_db, unit="dB"),
+        weighting_hz=table.number("weighting_hz", 500.0, 8_000.0, default=usual.weighting_hz, unit="Hz"),
+        weighting_q=table.number("weighting_q", 0.3, 4.0, default=usual.weighting_q),
+        hold=table.number("hold", 1e-4, 1.0, default=usual.hold),
+        auxiliary_db=table.number("auxiliary_db", -60.0, -10.0, default=usual.auxiliary_db, unit="dB"),
+        change_db=table.number("change_db", 3.0, 30.0, default=usual.change_db, unit="dB"),
+        change_keeps=table.number("change_keeps", 1e-4, 1.0, default=usual.change_keeps),
+        hurry_s=table.number("hurry_s", 0.0, 10.0, default=usual.hurry_s, unit="s"),
+        hurry_solve_ms=table.number("hurry_solve_ms", 10.0, 1000.0, default=usual.hurry_solve_ms, unit="ms"),
+        harm_db=table.number("harm_db", 0.1, 20.0, default=usual.harm_db, unit="dB"),
+        harm_ridge=table.number("harm_ridge", 0.0, 100.0, default=usual.harm_ridge),
+        harm_ms=table.number("harm_ms", 1.0, 10_000.0, default=usual.harm_ms, unit="ms"),
+    )
+    table.finish()
+    return tracking
 
 
 def _read_modes(root: Reader) -> Modes:

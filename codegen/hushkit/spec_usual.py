@@ -4,7 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from hushkit.spec_cost import estimate
-from hushkit.spec_model import Adaptive, Category, Fdaf, FxNlms, HeadsetSpec, Hybrid, NoAdaptive, WarpedLs
+from hushkit.spec_model import (
+    WARPED_LS_TRACKING,
+    Adaptive,
+    Category,
+    Fdaf,
+    Filter,
+    FxNlms,
+    HeadsetSpec,
+    Hybrid,
+    NoAdaptive,
+    WarpedLs,
+)
 
 _IDLE_UPDATE_BLOCK = 32
 
@@ -14,6 +25,7 @@ _USUAL: Mapping[str, Callable[[HeadsetSpec], Adaptive]] = {
     "hybrid": lambda spec: Hybrid(update_block=_update_block(spec)),
     "fdaf": lambda spec: Fdaf(update_block=_update_block(spec)),
     "warped_ls": lambda spec: WarpedLs(update_block=_update_block(spec)),
+    "warped_ls_tracking": lambda _: WARPED_LS_TRACKING,
 }
 
 
@@ -32,6 +44,8 @@ def with_usual_settings(spec: HeadsetSpec, algorithm: str) -> HeadsetSpec:
     """
     categories = tuple(Category(own.name, mode=own.mode, intensity=own.intensity) for own in spec.categories)
     usual = replace(spec, adaptive=_USUAL[algorithm](spec), categories=categories)
+    if algorithm == "warped_ls_tracking":
+        return replace(usual, feedforward=Filter("none"))
     if algorithm in {"none", "warped_ls"}:
         return usual
     longest = estimate(usual).largest_taps

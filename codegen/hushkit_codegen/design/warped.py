@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from hushkit_codegen.design.categories import PPB, forget_ppb
 from hushkit_codegen.design.quantize import to_q31
+from hushkit_codegen.design.tracking import design_tracking, equaliser_response
 from hushkit_codegen.errors import DesignError
-from hushkit_codegen.ir import FilterQuality, WarpedIr, WarpedLsIr
+from hushkit_codegen.ir import FilterQuality, TrackingIr, WarpedIr, WarpedLsIr
 
 # The fit's frequencies and weight: equal per octave up to 2 kHz, falling above. A headset's noise lies low, and with a
 # falling weight the low end, where all the cancellation is, is fitted 20 dB better by the same weights. Cancelled noise
@@ -41,15 +42,18 @@ def design_warped_ls(
     Raises:
         DesignError: The fitted weights do not fit the number format.
     """
+    tracking = None if settings.tracking is None else design_tracking(settings, path, rate_hz=rate_hz)
     secondary, quality = chain_model(
         path,
         weights=settings.warped_secondary_taps,
         warping=settings.warping,
         rate_hz=rate_hz,
         dc_pole=dc_pole,
+        tracking=tracking,
     )
     jobs = _solve_jobs(settings, rate_hz)
-    interval_s = jobs * settings.update_block / rate_hz
+    start_jobs = jobs if tracking is None else tracking.hurry_solve_jobs
+    interval_s = start_jobs * settings.update_block / rate_hz
     design = WarpedLsIr(
         one_minus_lambda_q32=round((1 - settings.warping) * 2.0**32),
         secondary=secondary,
@@ -60,12 +64,20 @@ def design_warped_ls(
         ridge_ppb=max(1, round(settings.ridge * PPB)),
         start_ridge_ppb=round(settings.start_ridge * PPB),
         start_fade_ppb=round(math.exp(-interval_s * 1000 / settings.start_ms) * PPB),
+        tracking=tracking,
+        algorithm=settings.algorithm,
     )
     return design, quality
 
 
 def chain_model(
-    path: NDArray[np.float64], *, weights: int, warping: float, rate_hz: int, dc_pole: float
+    path: NDArray[np.float64],
+    *,
+    weights: int,
+    warping: float,
+    rate_hz: int,
+    dc_pole: float,
+    tracking: TrackingIr | None = None,
 ) -> tuple[WarpedIr, FilterQuality]:
     """Fit the secondary path by weights on an all-pass chain.
 
@@ -73,6 +85,7 @@ def chain_model(
         path, rate_hz, dc_pole: As `design_warped_ls`.
         weights: How many.
         warping: All-pass coefficient of the chain.
+        tracking: Where the path is tracked: its delay is left out, and its equaliser is part of the path.
 
     Returns:
         The weights in Q1.31, and how well they fit.
@@ -82,7 +95,10 @@ def chain_model(
     """
     frequency = np.geomspace(_LOWEST_HZ, min(_HIGHEST_HZ, 0.45 * rate_hz), _POINTS)
     delay = np.exp(-2j * np.pi * frequency / rate_hz)
-    wanted = np.polyval(path[::-1], delay) * (1 - delay) / (1 - dc_pole * delay)
+    heard = path if tracking is None else path[tracking.delay :]
+    wanted = np.polyval(heard[::-1], delay) * (1 - delay) / (1 - dc_pole * delay)
+    if tracking is not None:
+        wanted = wanted * equaliser_response(tracking, 2 * np.pi * frequency / rate_hz)
     section = (delay - warping) / (1 - warping * delay)
     chain = section[:, None] ** np.arange(weights)
     fitted = _fit(chain, wanted, 1 / np.sqrt(1 + (frequency / _CORNER_HZ) ** 2))

@@ -1,6 +1,7 @@
 """Fields of hk_design_t that belong to one adaptive controller."""
 
 from hushkit_codegen.emit.tables import float_literal
+from hushkit_codegen.emit.tracking import tracking_fields
 from hushkit_codegen.ir import AdaptiveIr, FdafIr, FxNlmsIr, HybridIr, WarpedIr, WarpedLsIr
 
 _RULES = ("HK_HYBRID_RULE_CONVEX", "HK_HYBRID_RULE_RATE")
@@ -30,10 +31,12 @@ def controller_fields(adaptive: AdaptiveIr) -> list[str]:
                 f".equation_jobs = {adaptive.equation_jobs},",
                 f".solve_jobs = {adaptive.solve_jobs},",
                 f".start_fade = {float_literal(adaptive.start_fade_ppb)},",
+                *([] if adaptive.tracking is None else tracking_fields(adaptive.tracking)),
             ]
         case _:
             return []
-    return [f".{adaptive.algorithm} =", "    {", *(f"        {line}" for line in lines), "    },"]
+    name = "warped_ls" if isinstance(adaptive, WarpedLsIr) else adaptive.algorithm
+    return [f".{name} =", "    {", *(f"        {line}" for line in lines), "    },"]
 
 
 def chain_weights(adaptive: HybridIr | WarpedLsIr) -> int:

@@ -3,7 +3,8 @@
 import jinja2
 
 from hushkit_codegen.emit.controllers import chain_weights, controller_fields
-from hushkit_codegen.emit.tables import Table, category_tables, weights_table
+from hushkit_codegen.emit.tables import Table, category_tables, sections_table, weights_table
+from hushkit_codegen.emit.tracking import tracking_tables
 from hushkit_codegen.ir import (
     BiquadIr,
     FilterIr,
@@ -16,6 +17,8 @@ from hushkit_codegen.ir import (
     digest_ir,
 )
 from hushkit_codegen.kernels.headset import (
+    KernelPart,
+    block_part,
     control_part,
     equations_part,
     filter_part,
@@ -23,9 +26,10 @@ from hushkit_codegen.kernels.headset import (
     secondary_part,
     warped_part,
 )
+from hushkit_codegen.kernels.tracking import tracking_parts
 
-DESIGN_ABI = 4
-KERNELS_ABI = 3
+DESIGN_ABI = 6
+KERNELS_ABI = 4
 _MODES = ("HK_DESIGN_MODE_OFF", "HK_DESIGN_MODE_ANC", "HK_DESIGN_MODE_TRANSPARENCY")
 _TITLES = {"feedforward": "Fixed filter", "transparency": "Hear-through filter"}
 
@@ -98,6 +102,7 @@ def _exponent(design: FilterIr) -> int:
 def _macros(ir: HeadsetIr, digest: str) -> list[tuple[str, str, str]]:
     prior = ir.adaptive.prior if isinstance(ir.adaptive, TransversalIr) else None
     warped = ir.adaptive if isinstance(ir.adaptive, HybridIr | WarpedLsIr) else None
+    tracking = ir.adaptive.tracking if isinstance(ir.adaptive, WarpedLsIr) else None
     rows = [
         ("HK_CONFIG_SPEC_NAME", f'"{ir.spec_name}"', ""),
         ("HK_CONFIG_DIGEST", f'"{digest}"', "of the integer design"),
@@ -121,6 +126,8 @@ def _macros(ir: HeadsetIr, digest: str) -> list[tuple[str, str, str]]:
         ("HK_CONFIG_WARPED_TAPS", f"{chain_weights(warped) if warped else 0}U", ""),
         ("HK_CONFIG_WARPED_SECONDARY_TAPS", f"{len(warped.secondary.taps) if warped else 0}U", ""),
         ("HK_CONFIG_CLASSIFIER", str(int(ir.classifier is not None)), ""),
+        ("HK_CONFIG_WEIGHTING_TAPS", f"{len(tracking.weighting_q28) if tracking else 0}U", ""),
+        ("HK_CONFIG_EQUALISER_SECTIONS", f"{_sections(tracking.equaliser) if tracking else 0}U", ""),
     ]
     name_width = max(len(name) for name, _, _ in rows)
     value_width = max(len(value) for _, value, note in rows if note)
@@ -135,9 +142,7 @@ def _tables(ir: HeadsetIr) -> list[Table]:
     for name, design in (("feedforward", ir.feedforward), ("transparency", ir.transparency)):
         macro = f"HK_CONFIG_{name.upper()}"
         if isinstance(design, BiquadIr):
-            comment = f"{_TITLES[name]}: b0, b1, b2, -a1, -a2 in Q1.31, scaled by 2^-{design.post_shift}."
-            rows = tuple("{" + ", ".join(f"{value:11d}" for value in row) + "}," for row in design.sections)
-            tables.append(Table(comment, f"const int32_t hk_design_{name}_taps[{macro}_SECTIONS][5]", rows))
+            tables.append(sections_table(_TITLES[name], f"hk_design_{name}_taps[{macro}_SECTIONS][5]", design))
         elif isinstance(design, FirIr):
             tables.append(_fir_table(_TITLES[name], f"hk_design_{name}_taps[{macro}_TAPS]", design))
     if isinstance(ir.secondary, FirIr):
@@ -147,6 +152,8 @@ def _tables(ir: HeadsetIr) -> list[Table]:
         title = "The same path on the all-pass chain: first section first"
         name = "hk_design_warped_secondary[HK_CONFIG_WARPED_SECONDARY_TAPS]"
         tables.append(weights_table(title, name, ir.adaptive.secondary))
+    if isinstance(ir.adaptive, WarpedLsIr):
+        tables += tracking_tables(ir.adaptive)
     return [*tables, *category_tables(ir)]
 
 
@@ -212,7 +219,7 @@ def _generated_kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str
         silent.append(templates.get_template("no_control.c.j2").render())
     if isinstance(ir.adaptive, HybridIr | WarpedLsIr):
         parts.append(warped_part(ir.core, *_chain(ir.adaptive)))
-        parts.append(equations_part(ir.core, *_equations(ir.adaptive)))
+        parts += _equation_parts(ir, ir.adaptive, portable=False)
     if isinstance(ir.secondary, FirIr):
         parts.append(secondary_part(ir))
     else:
@@ -249,9 +256,10 @@ def _kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:
         warped = warped_part(ir.core, *_chain(ir.adaptive), portable=True)
         parts.append(warped.text)
         summary.append(warped.summary)
-        equations = equations_part(ir.core, *_equations(ir.adaptive), portable=True)
-        parts.append(equations.text)
-        summary.append(equations.summary)
+        for part in _equation_parts(ir, ir.adaptive, portable=True):
+            parts.append(part.text)
+            summary.append(part.summary)
+            states += part.states
     if isinstance(ir.secondary, FirIr):
         parts.append(templates.get_template("secondary.c.j2").render())
         states.append("secondary_delay")
@@ -276,12 +284,20 @@ def _kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:
 
 def _chain(design: HybridIr | WarpedLsIr) -> tuple[int, int]:
     """Sections and weights of the warped control filter: the reference's chain also serves the secondary model."""
-    return chain_weights(design) + len(design.secondary.taps) - 1, chain_weights(design)
+    weights, model = chain_weights(design), len(design.secondary.taps)
+    if isinstance(design, HybridIr) or design.tracking is None:
+        return weights + model - 1, weights
+    return weights + model + len(design.tracking.weighting_q28) - 1, weights
 
 
-def _equations(design: HybridIr | WarpedLsIr) -> tuple[int, int]:
-    """Weights of the warped control filter, and of the secondary path on the same chain."""
-    return chain_weights(design), len(design.secondary.taps)
+def _equation_parts(ir: HeadsetIr, design: HybridIr | WarpedLsIr, *, portable: bool) -> list[KernelPart]:
+    """What the background of a warped filter runs on."""
+    weights, model = chain_weights(design), len(design.secondary.taps)
+    if isinstance(design, HybridIr) or design.tracking is None:
+        equations = [equations_part(ir.core, weights, model, portable=portable)]
+    else:
+        equations = tracking_parts(ir, design, design.tracking, portable=portable)
+    return [*equations, block_part(ir.core, weights // 2 // 4 * 4, portable=portable)]
 
 
 def _filter_part(templates: jinja2.Environment, name: str, design: FilterIr) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hushkit_codegen.ir import (
+    BiquadIr,
     CategorySettingsIr,
     FirIr,
     HeadsetIr,
@@ -32,6 +33,13 @@ def weights_table(title: str, name: str, design: WarpedIr | FirIr) -> Table:
     values = [f"{value:11d}," for value in design.taps]
     rows = tuple(" ".join(values[at : at + 8]) for at in range(0, len(values), 8))
     return Table(f"{title}, each worth 2^{design.exponent - 31}.", f"const int32_t {name}", rows)
+
+
+def sections_table(title: str, name: str, design: BiquadIr) -> Table:
+    """Second-order sections, one to a line."""
+    rows = tuple("{" + ", ".join(f"{value:11d}" for value in row) + "}," for row in design.sections)
+    comment = f"{title}: b0, b1, b2, -a1, -a2 in Q1.31, scaled by 2^-{design.post_shift}."
+    return Table(comment, f"const int32_t {name}", rows)
 
 
 def category_tables(ir: HeadsetIr) -> list[Table]:
@@ -97,4 +105,5 @@ def _settings_lines(row: CategorySettingsIr, priors: tuple[WarpedIr | FirIr, ...
 
 def float_literal(value_ppb: int) -> str:
     """Parts per billion as a literal of single precision."""
-    return f"{value_ppb // 10**9}.{value_ppb % 10**9:09d}F"
+    sign = "-" if value_ppb < 0 else ""
+    return f"{sign}{abs(value_ppb) // 10**9}.{abs(value_ppb) % 10**9:09d}F"

@@ -90,6 +90,55 @@ class WarpedIr:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackingIr:
+    """How the warped filter keeps up with the secondary path (hk_tracking_design_t). Ratios in parts per billion.
+
+    Attributes:
+        weighting_q28: The equations are of sum_j weighting[j] * section[k + j].
+        equaliser: Section behind the weights, or none.
+        inverse: Its inverse, for what was really played.
+        hold_ppb: Regularisation of the secondary path toward its last estimate.
+        change_ridge_ppb, change_fade_ppb: Regularisation added by harm, and its share kept per solution.
+        change_ratio_ppb: Prediction error's power over its slow level that counts as a change.
+        change_keeps_ppb: Share of the evidence a change leaves.
+        harm_ratio_ppb: Error's power over that of silence that counts as harm.
+        fast_ppb, slow_ppb: Steps of the running powers, per equation.
+        least_memory_ppb: Equations in the memory at the start, from where it grows.
+        delay: Samples from a chain's state to the error that can first hear it.
+        hurry_jobs: Update blocks after a start or a change in which solutions come faster.
+        hurry_solve_jobs: Update blocks per solution then.
+        blind_jobs: Update blocks after a change in which no other is looked for.
+        fade_jobs: Update blocks in which weights that do harm fade out.
+        auxiliary_ppb: Auxiliary noise over the residual, at the error microphone, in amplitude.
+        auxiliary_pole_q31: Pole of the noise's colour.
+        auxiliary_rms_ppb: Level of the noise at full scale.
+        auxiliary_correlation_ppb: Correlation of the noise in sections d apart, d < weights of the secondary path.
+    """
+
+    weighting_q28: tuple[int, ...]
+    equaliser: BiquadIr | SilentIr
+    inverse: BiquadIr | SilentIr
+    hold_ppb: int
+    change_ridge_ppb: int
+    change_fade_ppb: int
+    change_ratio_ppb: int
+    change_keeps_ppb: int
+    harm_ratio_ppb: int
+    fast_ppb: int
+    slow_ppb: int
+    least_memory_ppb: int
+    delay: int
+    hurry_jobs: int
+    hurry_solve_jobs: int
+    blind_jobs: int
+    fade_jobs: int
+    auxiliary_ppb: int
+    auxiliary_pole_q31: int
+    auxiliary_rms_ppb: int
+    auxiliary_correlation_ppb: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WarpedLsIr:
     """Warped FIR by least squares (hk_warped_ls_design_t). Ratios in parts per billion, for the firmware's floats.
 
@@ -103,6 +152,7 @@ class WarpedLsIr:
         ridge_ppb: Regularisation, of the mean diagonal.
         start_ridge_ppb: Regularisation added at start.
         start_fade_ppb: Share of that kept per solution.
+        tracking: Of the secondary path, or None.
     """
 
     one_minus_lambda_q32: int
@@ -114,7 +164,8 @@ class WarpedLsIr:
     ridge_ppb: int
     start_ridge_ppb: int
     start_fade_ppb: int
-    algorithm: Literal["warped_ls"] = "warped_ls"
+    tracking: TrackingIr | None = None
+    algorithm: Literal["warped_ls", "warped_ls_tracking"] = "warped_ls"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from hushkit_codegen.ir.model import (
     HybridIr,
     NoAdaptiveIr,
     SilentIr,
+    TrackingIr,
     WarpedIr,
     WarpedLsIr,
 )
@@ -171,6 +172,7 @@ def _read_adaptive(table: "_Table") -> AdaptiveIr:
         "hybrid": _read_hybrid,
         "fdaf": _read_fdaf,
         "warped_ls": _read_warped_ls,
+        "warped_ls_tracking": _read_warped_ls,
     }
     if algorithm not in readers:
         raise table.error("algorithm", f'"{algorithm}"', f"{', '.join(readers)} or none")
@@ -219,6 +221,7 @@ def _read_transversal(table: "_Table", *, multiple: int) -> dict[str, Any]:
 
 
 def _read_warped_ls(table: "_Table") -> WarpedLsIr:
+    tracks = table.text("algorithm") == "warped_ls_tracking"
     ratio = (0, 10**9 - 1)
     design = WarpedLsIr(
         one_minus_lambda_q32=table.integer("one_minus_lambda_q32", _LAMBDA),
@@ -230,16 +233,58 @@ def _read_warped_ls(table: "_Table") -> WarpedLsIr:
         ridge_ppb=table.integer("ridge_ppb", (1, 10**9)),
         start_ridge_ppb=table.integer("start_ridge_ppb", (0, 100 * 10**9)),
         start_fade_ppb=table.integer("start_fade_ppb", ratio),
+        tracking=_read_tracking(table.table("tracking")) if tracks else None,
+        algorithm="warped_ls_tracking" if tracks else "warped_ls",
     )
+    if not tracks:
+        table.nothing("tracking")
     if design.solve_jobs % (4 * design.equation_jobs):
         raise table.error("solve_jobs", str(design.solve_jobs), "a multiple of 4 * equation_jobs")
     return design
 
 
+def _read_tracking(table: "_Table") -> TrackingIr:
+    ratio, ratios = (0, 10**9), (0, 1000 * 10**9)
+    tracking = TrackingIr(
+        weighting_q28=table.integers("weighting_q28", _Q31),
+        equaliser=_read_section(table, "equaliser"),
+        inverse=_read_section(table, "inverse"),
+        hold_ppb=table.integer("hold_ppb", (1, 10**9)),
+        change_ridge_ppb=table.integer("change_ridge_ppb", ratios),
+        change_fade_ppb=table.integer("change_fade_ppb", ratio),
+        change_ratio_ppb=table.integer("change_ratio_ppb", ratios),
+        change_keeps_ppb=table.integer("change_keeps_ppb", ratio),
+        harm_ratio_ppb=table.integer("harm_ratio_ppb", ratios),
+        fast_ppb=table.integer("fast_ppb", ratio),
+        slow_ppb=table.integer("slow_ppb", ratio),
+        least_memory_ppb=table.integer("least_memory_ppb", (10 * 10**9, 10**6 * 10**9)),
+        delay=table.integer("delay", (1, 64)),
+        hurry_jobs=table.integer("hurry_jobs", (0, 65535)),
+        hurry_solve_jobs=table.integer("hurry_solve_jobs", (4, 65535)),
+        blind_jobs=table.integer("blind_jobs", (0, 65535)),
+        fade_jobs=table.integer("fade_jobs", (1, 65535)),
+        auxiliary_ppb=table.integer("auxiliary_ppb", ratio),
+        auxiliary_pole_q31=table.integer("auxiliary_pole_q31", _POSITIVE_Q31),
+        auxiliary_rms_ppb=table.integer("auxiliary_rms_ppb", ratio),
+        auxiliary_correlation_ppb=table.integers("auxiliary_correlation_ppb", (-(10**9), 10**9)),
+    )
+    if not 1 <= len(tracking.weighting_q28) <= 16:
+        raise table.error("weighting_q28", f"{len(tracking.weighting_q28)} taps", "1 to 16")
+    table.finish()
+    return tracking
+
+
+def _read_section(table: "_Table", key: str) -> BiquadIr | SilentIr:
+    section = _read_filter(table.table(key))
+    if isinstance(section, FirIr):
+        raise table.error(key, "a fir", "sos or none")
+    return section
+
+
 def _read_warped(table: "_Table") -> WarpedIr:
     taps = table.integers("taps", _Q31)
-    if not 4 <= len(taps) <= 64 or len(taps) % 4:
-        raise table.error("taps", f"{len(taps)} taps", "4 to 64, a multiple of 4")
+    if not 4 <= len(taps) <= 128 or len(taps) % 4:
+        raise table.error("taps", f"{len(taps)} taps", "4 to 128, a multiple of 4")
     if sum(abs(tap) for tap in taps) > 1 << 31:
         raise table.error("taps", "an absolute sum above 2^31", "taps scaled so that no dot product overflows")
     design = WarpedIr(taps, table.integer("exponent", (0, 15)))
@@ -380,6 +425,10 @@ class _Table:
         if not isinstance(value, list):
             raise self.error(key, repr(value)[:40], "a list of objects")
         return [_Table(self._name, f"{key}[{index}]", item) for index, item in enumerate(value)]
+
+    def nothing(self, key: str) -> None:
+        if self._take(key) is not None:
+            raise self.error(key, "a value", "null")
 
     def finish(self) -> None:
         for key in self._data:

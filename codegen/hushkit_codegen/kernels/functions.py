@@ -2,6 +2,8 @@
 
 from hushkit_codegen.errors import DesignError
 from hushkit_codegen.kernels.biquad import Cascade, biquad
+from hushkit_codegen.kernels.block import BLOCK_ARGUMENTS, block
+from hushkit_codegen.kernels.correlate import CORRELATE_ARGUMENTS, correlate
 from hushkit_codegen.kernels.correlation import Shape, Sum, correlation
 from hushkit_codegen.kernels.entering import ENTER_ARGUMENTS, entering
 from hushkit_codegen.kernels.helium import helium
@@ -68,6 +70,26 @@ def axpy_text(name: str, core: str, n: int) -> str:
     return _either(
         axpy(name, assembly_core(core), n), _render("axpy_portable", name=name, arguments=AXPY_ARGUMENTS), ""
     )
+
+
+def block_text(name: str, core: str, length: int) -> str:
+    """C of four rows against four rows: see ``block`` for the arguments."""
+    return _either(block(name, assembly_core(core), length), block_portable_text(name), "")
+
+
+def block_portable_text(name: str) -> str:
+    """Portable C of four rows against four rows."""
+    return _render("block_portable", name=name, arguments=BLOCK_ARGUMENTS)
+
+
+def correlate_text(name: str, core: str, terms: int) -> str:
+    """C of a correlation in single precision: see ``correlate`` for the arguments."""
+    return _either(correlate(name, assembly_core(core), terms), correlate_portable_text(name, terms), "")
+
+
+def correlate_portable_text(name: str, terms: int) -> str:
+    """Portable C of a correlation in single precision."""
+    return _render("correlate_portable", name=name, terms=terms, arguments=CORRELATE_ARGUMENTS)
 
 
 def correlation_portable_text(name: str, shape: Shape) -> str:

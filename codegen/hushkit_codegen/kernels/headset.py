@@ -8,6 +8,8 @@ from hushkit_codegen.kernels.bounds import q15_sum, q31_sum
 from hushkit_codegen.kernels.correlation import Shape, Sum
 from hushkit_codegen.kernels.functions import (
     biquad_text,
+    block_portable_text,
+    block_text,
     correlation_portable_text,
     correlation_text,
     entering_portable_text,
@@ -37,8 +39,10 @@ def headset_preamble() -> KernelPart:
     return KernelPart(preamble(), (), "Kernels       generated; see each function for bounds and expected instructions")
 
 
-def filter_part(name: str, title: str, design: FilterIr, *, core: str, block: int) -> KernelPart:
-    """A fixed filter: ``hk_kernel_<name>_run``.
+def filter_part(
+    name: str, title: str, design: FilterIr, *, core: str, block: int, length: str = "HK_CONFIG_BLOCK"
+) -> KernelPart:
+    """A fixed filter: ``hk_kernel_<name>_run`` over ``block`` samples, which C knows as ``length``.
 
     Raises:
         DesignError: The design's taps cannot be proven exact.
@@ -52,6 +56,7 @@ def filter_part(name: str, title: str, design: FilterIr, *, core: str, block: in
             cascade=cascade,
             inner=biquad_text(f"{name}_cascade", core, cascade).rstrip(),
             output_shift=design.output_shift,
+            length=length,
         )
         what = f"{cascade.sections} sections q31 with fraction saving, output shift {design.output_shift}"
         return KernelPart(text, (f"{name}_state",), f"{name.capitalize():<13} {what}")
@@ -160,6 +165,17 @@ def equations_part(core: str, weights: int, model: int, *, portable: bool = Fals
         text.replace(f"static void {name}(", f"void {name}("),
         (),
         f"{'Equations':<13} {weights} regressors of {model} terms q31, four equations at a time in single precision",
+    )
+
+
+def block_part(core: str, length: int, *, portable: bool = False) -> KernelPart:
+    """The inner loop of the warped controllers' factorisation: ``hk_kernel_block_run``."""
+    name = "hk_kernel_block_run"
+    text = block_portable_text(name) if portable else block_text(name, core, length)
+    return KernelPart(
+        text.replace(f"static void {name}(", f"void {name}("),
+        (),
+        f"{'Factors':<13} four rows against four, single precision",
     )
 
 

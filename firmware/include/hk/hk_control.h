@@ -37,6 +37,9 @@ typedef struct {
     const int32_t *reference; /* HK_CONFIG_UPDATE_BLOCK samples */
     const int32_t *error;     /* as the error microphone would read if exactly the full-gain anti-noise had played */
     int32_t target;           /* the same for the block's last sample, had only the fixed filter's part played */
+    const int32_t *heard;     /* the error microphone as it read, DC removed */
+    const int32_t *beside;    /* all that played less the fixed filter's part at full gain */
+    bool programme;           /* some of that is programme or transparency */
     uint32_t trust_q16;       /* share of the error that is not programme: what a step is worth, unity 2^16 */
     bool adapt;               /* false: keep histories up to date, leave the weights */
 } hk_control_input_t;
@@ -54,6 +57,8 @@ typedef struct {
     const char *name;
     bool wants_error;  /* hk_control_input_t.error is made for it; else it is undefined */
     bool wants_target; /* hk_control_input_t.target is made for it; else it is undefined */
+    bool wants_beside; /* hk_control_input_t.beside is made for it; else it is undefined */
+    bool learns_muted; /* jobs may adapt while the watch mutes: what plays, or does not, is part of its equations */
 
     /** Thread, audio stopped. Bind the design, clear all state, weights = prior. */
     hk_status_t (*init)(const hk_design_t *design);

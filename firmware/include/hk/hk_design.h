@@ -9,7 +9,8 @@
  *                 HK_CONFIG_ALGORITHM (HK_ALGORITHM_...), HK_CONFIG_UPDATE_BLOCK (multiple of BLOCK and of 8, <= 64),
  *                 HK_CONFIG_CONTROL_TAPS (multiple of 32; 0 without fxnlms, hybrid and fdaf),
  * HK_CONFIG_CONTROL_EXPONENT, HK_CONFIG_SECONDARY_TAPS (multiple of 4; 0 without error microphone),
- * HK_CONFIG_SECONDARY_EXPONENT, HK_CONFIG_WARPED_TAPS, HK_CONFIG_WARPED_SECONDARY_TAPS (0 without warped_ls and hybrid)
+ * HK_CONFIG_SECONDARY_EXPONENT, HK_CONFIG_WARPED_TAPS, HK_CONFIG_WARPED_SECONDARY_TAPS (0 without warped_ls, plain or
+ * tracking, and hybrid), HK_CONFIG_WEIGHTING_TAPS, HK_CONFIG_EQUALISER_SECTIONS (0 without warped_ls_tracking)
  *   hk_design.c   the constant `hk_design`
  *   hk_kernels.c  the functions of hk_kernels.h, for this spec's taps, stages, block and core
  *
@@ -24,17 +25,18 @@
 
 #include <stdint.h> /* int32_t, uint8_t */
 
-#define HK_DESIGN_ABI 4
+#define HK_DESIGN_ABI 6
 
 /** Modes, in the order of the wire and the shadow. */
 enum { HK_DESIGN_MODE_OFF = 0, HK_DESIGN_MODE_ANC = 1, HK_DESIGN_MODE_TRANSPARENCY = 2 };
 
 /* Adaptive algorithms, as macros because hk_config.h chooses one for the preprocessor. */
-#define HK_ALGORITHM_NONE      0
-#define HK_ALGORITHM_FXNLMS    1
-#define HK_ALGORITHM_WARPED_LS 2
-#define HK_ALGORITHM_HYBRID    3
-#define HK_ALGORITHM_FDAF      4
+#define HK_ALGORITHM_NONE               0
+#define HK_ALGORITHM_FXNLMS             1
+#define HK_ALGORITHM_WARPED_LS          2
+#define HK_ALGORITHM_HYBRID             3
+#define HK_ALGORITHM_FDAF               4
+#define HK_ALGORITHM_WARPED_LS_TRACKING 5
 
 /* Rules that mix the hybrid's two filters. */
 #define HK_HYBRID_RULE_CONVEX 0
@@ -71,13 +73,37 @@ typedef struct {
     uint8_t exponent; /* 0..15 */
 } hk_warped_design_t;
 
+/** How the warped filter keeps up with the secondary path: see hk_tracker.h for the method. */
+typedef struct {
+    const float *weighting;             /* HK_CONFIG_WEIGHTING_TAPS: equations are of sum_j weighting[j] section[k+j] */
+    const float *auxiliary_correlation; /* HK_CONFIG_WARPED_SECONDARY_TAPS: of the noise, in sections d apart */
+    float hold;                         /* of the mean diagonal of its evidence, toward the last secondary path */
+    float change_ridge;                 /* of the weights, added by harm, fading ... */
+    float change_fade;                  /* ... by this factor per solve */
+    float change_ratio;                 /* prediction error's power over its slow level */
+    float change_keeps;                 /* share of the evidence a change leaves */
+    float harm_ratio;                   /* error's power over that of silence */
+    float fast;                         /* steps of the running powers, per equation */
+    float slow;
+    float auxiliary;            /* auxiliary noise over the residual at the error microphone, in amplitude */
+    float auxiliary_rms;        /* of the noise at level 1.0, full scale */
+    float least_memory;         /* equations: the memory grows from here as the start recedes */
+    uint16_t delay;             /* samples from a chain's state to the error that can first hear it; at most a block */
+    uint16_t hurry_jobs;        /* update blocks after a start or a change in which solutions come faster: ... */
+    uint16_t hurry_solve_jobs;  /* ... one every so many update blocks */
+    uint16_t blind_jobs;        /* update blocks after a change in which no other is looked for */
+    uint16_t fade_jobs;         /* update blocks in which weights that do harm fade out */
+    int32_t auxiliary_pole_q31; /* colour of the noise */
+} hk_tracking_design_t;
+
 /** Warped FIR fitted by regularised least squares: see hk_warped_ls.h for the method. */
 typedef struct {
-    int32_t one_minus_lambda_q32; /* (1 - lambda) * 2^32 of the chain's all-pass coefficient; below 2^31 */
-    hk_warped_design_t secondary; /* the secondary path on the same chain */
-    uint16_t equation_jobs;       /* one equation every so many update blocks */
-    uint16_t solve_jobs;          /* one solve every so many update blocks; a multiple of 4 * equation_jobs */
-    float start_fade;             /* the settings' start_ridge fades by this factor per solve */
+    int32_t one_minus_lambda_q32;  /* (1 - lambda) * 2^32 of the chain's all-pass coefficient; below 2^31 */
+    hk_warped_design_t secondary;  /* the secondary path on the same chain */
+    uint16_t equation_jobs;        /* one equation every so many update blocks */
+    uint16_t solve_jobs;           /* one solve every so many update blocks; a multiple of 4 * equation_jobs */
+    float start_fade;              /* the settings' start_ridge fades by this factor per solve */
+    hk_tracking_design_t tracking; /* zeros unless algorithm is HK_ALGORITHM_WARPED_LS_TRACKING */
 } hk_warped_ls_design_t;
 
 /** Long NLMS and short least-squares filter, mixed: see hk_hybrid.h for the method. */

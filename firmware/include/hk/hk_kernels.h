@@ -17,7 +17,7 @@
 
 #include <stdint.h> /* int32_t, int64_t, uint32_t */
 
-#define HK_KERNELS_ABI  3
+#define HK_KERNELS_ABI  4
 #define HK_KERNEL_SLICE 8U /* samples per background filter call */
 
 /** The two signals that the background filters through the secondary-path model. */
@@ -55,11 +55,11 @@ int32_t hk_kernel_model_run(const int32_t *x);
  *  The caller keeps every sum below 2^62 and every result within 32 bits. */
 void hk_kernel_gradient_run(const int32_t *xf, const int32_t *e, uint32_t shift, int32_t *g, uint32_t n_taps);
 
-/** One sample of the warped control filter; only where HK_CONFIG_ALGORITHM is HK_ALGORITHM_WARPED_LS.
+/** One sample of the warped control filter; only where HK_CONFIG_ALGORITHM is HK_ALGORITHM_WARPED_LS (_TRACKING).
  *
- *  Moves an all-pass chain of HK_CONFIG_WARPED_TAPS + HK_CONFIG_WARPED_SECONDARY_TAPS - 1 values on (chain[0] becomes
- *  `in`; hk_warped_chain.h says how) and returns sum_k weights[k] * chain[k] over HK_CONFIG_WARPED_TAPS weights.
- *  The caller keeps sum |w| <= 2^31 and the chain's guard bits. */
+ *  Moves an all-pass chain of HK_CONFIG_WARPED_TAPS + HK_CONFIG_WARPED_SECONDARY_TAPS - 1 values (_TRACKING: and
+ *  HK_CONFIG_WEIGHTING_TAPS more) on (chain[0] becomes `in`; hk_warped_chain.h says how) and returns sum_k weights[k] *
+ * chain[k] over HK_CONFIG_WARPED_TAPS weights. The caller keeps sum |w| <= 2^31 and the chain's guard bits. */
 int64_t hk_kernel_warped_run(int32_t *chain, const int32_t *weights, int32_t one_minus_lambda_q32, int32_t in);
 
 /** Filtered regressors of one equation; only with HK_ALGORITHM_WARPED_LS:
@@ -67,8 +67,32 @@ int64_t hk_kernel_warped_run(int32_t *chain, const int32_t *weights, int32_t one
  *  over HK_CONFIG_WARPED_SECONDARY_TAPS terms. The caller keeps sum |model| <= 2^31 and every result within 32 bits. */
 void hk_kernel_regressors_run(const int32_t *chain, const int32_t *model, uint32_t shift, int32_t *r);
 
-/** Four equations into one row of the covariance; only with HK_ALGORITHM_WARPED_LS. Single precision, in this order:
- *  row[j] = (((factors[0] * row[j] + factors[1] * r[4 j]) + factors[2] * r[4 j + 1]) + factors[3] * r[4 j + 2])
+/** The same chain for what was played, HK_CONFIG_WARPED_SECONDARY_TAPS + HK_CONFIG_WEIGHTING_TAPS - 1 values; only with
+ *  HK_ALGORITHM_WARPED_LS_TRACKING. @return weights[0] * chain[0]: nothing of use. */
+int64_t hk_kernel_played_run(int32_t *chain, const int32_t *weights, int32_t one_minus_lambda_q32, int32_t in);
+
+/** Equaliser of the driver's low end, behind the weights; only where HK_CONFIG_EQUALISER_SECTIONS is not 0. Audio
+ *  interrupt, HK_CONFIG_BLOCK samples. */
+void hk_kernel_equaliser_run(uint32_t ear, const int32_t *x, int32_t *y);
+
+/** Its inverse, for what was really played. Background, HK_KERNEL_SLICE samples. */
+void hk_kernel_inverse_run(uint32_t ear, const int32_t *x, int32_t *y);
+
+/** Four rows against four rows; only with HK_ALGORITHM_WARPED_LS (_TRACKING). Single precision, term by term from k =
+ * 0: sums[4 r + c] = sums[4 r + c] - w[r * stride + k] * l[c * (length + 4) + k],  0 <= k < length, a multiple of 4. */
+void hk_kernel_block_run(float *sums, const float *w, const float *l, uint32_t length, uint32_t stride);
+
+/** Correlation with the secondary path, n outputs (a multiple of 8); only with HK_ALGORITHM_WARPED_LS_TRACKING. Single
+ *  precision, in this order: y[k] = ((s[0] * x[k] + s[1] * x[k + 1]) + s[2] * x[k + 2]) + ..., over
+ *  HK_CONFIG_WARPED_SECONDARY_TAPS terms. */
+void hk_kernel_correlate_run(const float *x, const float *s, float *y, uint32_t n);
+
+/** The same over HK_CONFIG_WEIGHTING_TAPS terms; only where there are more than one. */
+void hk_kernel_weigh_run(const float *x, const float *s, float *y, uint32_t n);
+
+/** Four equations into one row of the covariance; only with HK_ALGORITHM_WARPED_LS (_TRACKING). Single precision, in
+ * this order: row[j] = (((factors[0] * row[j] + factors[1] * r[4 j]) + factors[2] * r[4 j + 1]) + factors[3] * r[4 j +
+ * 2])
  *           + factors[4] * r[4 j + 3],  0 <= j < 4 * groups;  at least one group. */
 void hk_kernel_enter_run(float *row, const float *r, uint32_t groups, const float *factors);
 

@@ -36,6 +36,14 @@ const hk_control_ops_t *hk_control_ops(void) {
     return &hk_fdaf_ops;
 }
 
+#elif HK_CONFIG_ALGORITHM == HK_ALGORITHM_WARPED_LS_TRACKING
+
+#include "hk/hk_tracker.h" /* hk_tracker_ops */
+
+const hk_control_ops_t *hk_control_ops(void) {
+    return &hk_tracker_ops;
+}
+
 #elif HK_CONFIG_ALGORITHM == HK_ALGORITHM_NONE
 
 #include <string.h> /* memset */

@@ -41,6 +41,7 @@ typedef struct {
     hk_dc_block_t beside_dc;
     int32_t target;
     int32_t error[BLOCK]; /* for the controller */
+    int32_t now[BLOCK];   /* what `beside` is of, before its DC blocker */
     uint64_t with_anti;   /* sums of the watch's samples */
     uint64_t without_anti;
     uint64_t other_power; /* of programme and transparency at the error microphone, same samples */
@@ -204,12 +205,13 @@ static void append(int32_t *history, hk_dc_block_t *dc, const int32_t *block) {
 
 static void begin(ear_t *s, const hk_record_t *record) {
     append(s->played, &s->played_dc, record->played);
-    if (ops->wants_target) {
-        int32_t beside[BLOCK] = {0};
+    if (ops->wants_target || ops->wants_beside) {
         for (uint32_t n = 0U; n < BLOCK; n++) {
-            beside[n] = hk_saturate((int64_t)record->played[n] + record->other[n] - record->fixed[n]);
+            s->now[n] = hk_saturate((int64_t)record->played[n] + record->other[n] - record->fixed[n]);
         }
-        append(s->beside, &s->beside_dc, beside);
+    }
+    if (ops->wants_target) {
+        append(s->beside, &s->beside_dc, s->now);
         s->target = hk_saturate((int64_t)record->error[BLOCK - 1U] - through_model(&s->beside[HISTORY - 1U]));
     }
     s->with_anti = 0U;
@@ -303,7 +305,7 @@ static void decide(ear_t *s, uint32_t ear, const hk_record_t *record) {
     } else {
         s->watch.reset = false;
     }
-    const bool trusted = s->watch.state == HK_WATCH_LEARNING || s->watch.state == HK_WATCH_RUNNING;
+    const bool trusted = ops->learns_muted || s->watch.state == HK_WATCH_LEARNING || s->watch.state == HK_WATCH_RUNNING;
     s->adapt = record->wanted && trusted && s->hold == 0U && s->settle == 0U && input.reference >= SILENCE_Q48 * BLOCK;
     s->hold -= (s->hold > 0U) ? 1U : 0U;
     s->settle -= (s->settle > 0U) ? 1U : 0U;
@@ -336,7 +338,16 @@ static void controller_slice(uint32_t at) {
     if (index < OWN_SLICES) {
         own_slice(s, ear, index, record);
     } else {
-        const hk_control_input_t input = {record->reference, s->error, s->target, trust(s), s->adapt};
+        const hk_control_input_t input = {
+            .reference = record->reference,
+            .error = s->error,
+            .target = s->target,
+            .heard = record->error,
+            .beside = s->now,
+            .programme = s->other_idle == 0U,
+            .trust_q16 = trust(s),
+            .adapt = s->adapt,
+        };
         ops->slice(ear, index - OWN_SLICES, &input);
     }
 }

@@ -10,6 +10,7 @@
 #include "hk/hk_fixed.h"   /* hk_magnitude, hk_saturate */
 #include "hk/hk_kernels.h" /* hk_kernel_{warped,regressors,enter}_run */
 #include "hk_ldl.h"
+#include "hk_warped_weights.h"
 #include <string.h> /* memcpy, memset */
 
 #define TAPS     ((uint32_t)HK_CONFIG_WARPED_TAPS)
@@ -28,19 +29,13 @@
 #define SLICE_FADE    (SLICE_SOLVE + N_SOLVE)
 #define N_SLICES      (SLICE_FADE + 1U)
 
-#define MAX_EXPONENT 10   /* sum |w| up to 1024: over-ear fits with a leak reach 19 per weight */
-#define SHIFT        26   /* 31 - HK_WARPED_GUARD_BITS: dot product to samples, before the exponent */
-#define FLOOR_RIDGE  1.0F /* LSB^2: keeps a covariance of nothing solvable */
+#define SHIFT       26   /* 31 - HK_WARPED_GUARD_BITS: dot product to samples, before the exponent */
+#define FLOOR_RIDGE 1.0F /* LSB^2: keeps a covariance of nothing solvable */
 
 _Static_assert(HK_CONFIG_WARPED_TAPS % 4 == 0 && HK_CONFIG_WARPED_TAPS >= 4, "the dot product takes four at a time");
 _Static_assert(HK_CONFIG_WARPED_SECONDARY_TAPS % 4 == 0 && HK_CONFIG_WARPED_SECONDARY_TAPS >= 4, "the same");
 _Static_assert(HK_CONFIG_SECONDARY_TAPS > 0, "warped_ls needs an error microphone and a secondary-path model");
 _Static_assert(31U - HK_WARPED_GUARD_BITS == SHIFT, "one scaling");
-
-typedef struct {
-    int32_t w[TAPS];
-    int32_t exponent;
-} bank_t;
 
 typedef struct {
     float r[TAPS][BATCH];
@@ -50,14 +45,10 @@ typedef struct {
 typedef struct {
     /* Interrupt. */
     int32_t chain[SECTIONS];
-    const int32_t *active;      /* weights the filter plays: a bank's, or the prior's */
-    int32_t exponent;           /* theirs */
     int32_t snapshot[SECTIONS]; /* written while no job is under way */
     bool restart;               /* weights were reset: the job starts afresh */
     /* Background. */
-    bank_t bank[2];
-    bank_t *next;
-    bool ready; /* next waits for commit */
+    hk_warped_weights_t weights;
     batch_t batch[2];
     uint32_t filling; /* batch being collected; the other is being entered */
     uint32_t phase;   /* equations in it */
@@ -67,14 +58,7 @@ typedef struct {
     uint32_t until_solve;
     float covariance[PACKED];
     float right[TAPS];
-    float from[TAPS]; /* fade */
-    float to[TAPS];
-    uint32_t fade;     /* jobs of it gone; solve_jobs: done */
     float extra_ridge; /* of the start, fading */
-    float norm;
-    uint32_t updates;
-    uint32_t refused;
-    bool last_refused;
 } ear_t;
 
 static const hk_warped_ls_design_t *design;
@@ -90,18 +74,9 @@ static struct {
     uint32_t owner; /* ear, or HK_CONFIG_EARS: free */
     float a[PACKED];
     float x[TAPS];
-    float row_work[TAPS];
+    float row_work[HK_LDL_SIDE * TAPS];
     float pivot[TAPS];
 } solver;
-
-static float weight_of(const hk_fir_design_t *d, uint32_t k) {
-    return (float)d->taps[k] * (float)(1UL << d->exponent) * (1.0F / 2147483648.0F);
-}
-
-static void play_prior(ear_t *s) {
-    s->active = settings->prior.taps;
-    s->exponent = settings->prior.exponent;
-}
 
 static void start_afresh(ear_t *s, uint32_t ear) {
     memset(s->batch, 0, sizeof s->batch);
@@ -112,21 +87,16 @@ static void start_afresh(ear_t *s, uint32_t ear) {
     s->entering = false;
     s->wait = 0U;
     s->until_solve = design->solve_jobs + ear * (design->solve_jobs / HK_CONFIG_EARS);
-    for (uint32_t k = 0U; k < TAPS; k++) {
-        s->from[k] = weight_of(&settings->prior, k);
-        s->to[k] = s->from[k];
-    }
-    s->fade = design->solve_jobs;
+    hk_warped_weights_start(&s->weights, &settings->prior);
     s->extra_ridge = settings->start_ridge;
-    s->last_refused = false;
     if (solver.owner == ear) {
         solver.owner = HK_CONFIG_EARS;
     }
 }
 
 static bool in_range(const hk_category_settings_t *s) {
-    return s->prior.taps != 0 && s->prior.n_taps == TAPS && s->prior.exponent <= MAX_EXPONENT && s->forget > 0.0F &&
-           s->forget < 1.0F && s->ridge > 0.0F && s->start_ridge >= 0.0F;
+    return hk_warped_weights_fit(&s->prior) && s->forget > 0.0F && s->forget < 1.0F && s->ridge > 0.0F &&
+           s->start_ridge >= 0.0F;
 }
 
 static hk_status_t check(const hk_design_t *headset) {
@@ -179,7 +149,7 @@ static hk_status_t init(const hk_design_t *headset) {
     }
     rows[BATCH * N_UPDATE] = TAPS;
     for (uint32_t i = 0U; i < HK_CONFIG_EARS; i++) {
-        play_prior(&ears[i]);
+        hk_warped_weights_play(&ears[i].weights, &settings->prior);
         start_afresh(&ears[i], i);
     }
     return HK_OK;
@@ -189,26 +159,20 @@ static hk_status_t init(const hk_design_t *headset) {
 
 static void filter(uint32_t ear, const int32_t *x, int32_t *y) {
     ear_t *s = &ears[ear];
+    const hk_warped_weights_t *w = &s->weights;
     for (uint32_t n = 0U; n < HK_CONFIG_BLOCK; n++) {
         const int64_t sum =
-            hk_kernel_warped_run(s->chain, s->active, design->one_minus_lambda_q32, x[n] >> HK_WARPED_GUARD_BITS);
-        y[n] = hk_saturate(sum >> (SHIFT - s->exponent));
+            hk_kernel_warped_run(s->chain, w->active, design->one_minus_lambda_q32, x[n] >> HK_WARPED_GUARD_BITS);
+        y[n] = hk_saturate(sum >> (SHIFT - w->exponent));
     }
 }
 
 static void commit(uint32_t ear) {
-    ear_t *s = &ears[ear];
-    if (s->ready) {
-        s->active = s->next->w;
-        s->exponent = s->next->exponent;
-        s->ready = false;
-        s->updates++;
-    }
+    hk_warped_weights_commit(&ears[ear].weights);
 }
 
 static void reset(uint32_t ear) {
-    play_prior(&ears[ear]);
-    ears[ear].ready = false;
+    hk_warped_weights_play(&ears[ear].weights, &settings->prior);
     ears[ear].restart = true;
 }
 
@@ -278,7 +242,7 @@ static void copy(ear_t *s, uint32_t ear) {
     memcpy(solver.a, s->covariance, sizeof solver.a);
     for (uint32_t i = 0U; i < TAPS; i++) {
         solver.a[hk_ldl_row(i) + i] += ridge;
-        solver.x[i] = pull * weight_of(&settings->prior, i) - s->right[i];
+        solver.x[i] = pull * hk_warped_weights_of(&settings->prior, i) - s->right[i];
     }
     s->until_solve = design->solve_jobs;
     s->extra_ridge *= design->start_fade;
@@ -311,55 +275,12 @@ static void solve(ear_t *s, uint32_t ear) {
     }
     hk_ldl_step(&solver.ldl);
     if (solver.ldl.state == HK_LDL_DONE) {
-        const float part = (float)s->fade / (float)design->solve_jobs;
-        for (uint32_t k = 0U; k < TAPS; k++) {
-            s->from[k] += (s->to[k] - s->from[k]) * part;
-            s->to[k] = solver.x[k];
-        }
-        s->fade = 0U;
+        hk_warped_weights_aim(&s->weights, solver.x, design->solve_jobs);
         solver.owner = HK_CONFIG_EARS;
     } else if (solver.ldl.state == HK_LDL_REFUSED) {
-        s->refused++;
+        hk_warped_weights_refuse(&s->weights);
         solver.owner = HK_CONFIG_EARS;
     }
-}
-
-/* Move the weights on towards the last solution, and make them integers with the least exponent that fits. */
-static void fade(ear_t *s) {
-    if (s->fade >= design->solve_jobs) {
-        return;
-    }
-    s->fade++;
-    const float part = (float)s->fade / (float)design->solve_jobs;
-    float w[TAPS];
-    float sum = 0.0F;
-    float norm = 0.0F;
-    for (uint32_t k = 0U; k < TAPS; k++) {
-        w[k] = s->from[k] + (s->to[k] - s->from[k]) * part;
-        sum += (w[k] < 0.0F) ? -w[k] : w[k];
-        norm += w[k] * w[k];
-    }
-    int32_t exponent = 0;
-    float scale = 2147483648.0F;
-    while (exponent < MAX_EXPONENT && !(sum * scale < 2147480000.0F)) {
-        exponent++;
-        scale *= 0.5F;
-    }
-    s->last_refused = !(sum * scale < 2147480000.0F); /* too large, or not a number */
-    if (s->last_refused) {
-        s->refused++;
-        s->fade = design->solve_jobs;
-        memcpy(s->to, s->from, sizeof s->to);
-        return;
-    }
-    bank_t *next = (s->active == s->bank[0].w) ? &s->bank[1] : &s->bank[0];
-    for (uint32_t k = 0U; k < TAPS; k++) {
-        next->w[k] = (int32_t)(w[k] * scale);
-    }
-    next->exponent = exponent;
-    s->norm = norm;
-    s->next = next;
-    s->ready = true;
 }
 
 static void slice(uint32_t ear, uint32_t index, const hk_control_input_t *input) {
@@ -373,18 +294,12 @@ static void slice(uint32_t ear, uint32_t index, const hk_control_input_t *input)
     } else if (index < SLICE_FADE) {
         solve(s, ear);
     } else {
-        fade(s);
+        hk_warped_weights_step(&s->weights);
     }
 }
 
 static void stats(uint32_t ear, hk_control_stats_t *out) {
-    const ear_t *s = &ears[ear];
-    const uint32_t whole = (uint32_t)s->norm; /* in two words: the 64-bit conversion would go through double */
-    const uint32_t part = (uint32_t)((s->norm - (float)whole) * 4294967296.0F);
-    out->weight_norm = ((uint64_t)whole << 32) | part;
-    out->updates = s->updates;
-    out->clipped = s->refused;
-    out->out_of_bounds = s->last_refused;
+    hk_warped_weights_stats(&ears[ear].weights, out);
 }
 
 const hk_control_ops_t hk_warped_ls_ops = {

@@ -71,7 +71,7 @@ static void dot_product_is_exact(void) {
 
 static float a[HK_LDL_SIZE(N)];
 static float x[N];
-static float row_work[N];
+static float row_work[HK_LDL_SIDE * N];
 static float pivot[N];
 static hk_ldl_t ldl = {HK_LDL_IDLE, N, 256U, 0U, 0U, a, x, row_work, pivot};
 

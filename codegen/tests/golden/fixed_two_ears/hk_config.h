@@ -9,7 +9,7 @@
 
 #include "hk/hk_design.h" /* HK_DESIGN_ABI, HK_ALGORITHM_..., HK_DESIGN_MODE_... */
 
-_Static_assert(HK_DESIGN_ABI == 4, "regenerate: the layout of hk_design_t changed");
+_Static_assert(HK_DESIGN_ABI == 6, "regenerate: the layout of hk_design_t changed");
 
 #define HK_CONFIG_SPEC_NAME             "small"
 #define HK_CONFIG_DIGEST                "cb027e0e7a355a4b" /* of the integer design */
@@ -33,6 +33,8 @@ _Static_assert(HK_DESIGN_ABI == 4, "regenerate: the layout of hk_design_t change
 #define HK_CONFIG_WARPED_TAPS           0U
 #define HK_CONFIG_WARPED_SECONDARY_TAPS 0U
 #define HK_CONFIG_CLASSIFIER            0
+#define HK_CONFIG_WEIGHTING_TAPS        0U
+#define HK_CONFIG_EQUALISER_SECTIONS    0U
 
 extern const int16_t hk_design_feedforward_taps[HK_CONFIG_FEEDFORWARD_TAPS];
 extern const int32_t hk_design_transparency_taps[HK_CONFIG_TRANSPARENCY_TAPS];

@@ -13,7 +13,7 @@
 #include "hk_config.h"
 #include <string.h> /* memset */
 
-_Static_assert(HK_KERNELS_ABI == 3, "regenerate: the contract of the kernels changed");
+_Static_assert(HK_KERNELS_ABI == 4, "regenerate: the contract of the kernels changed");
 
 /* x * 2^shift, saturated to Q1.31. */
 static inline int32_t shift_left_q31(int32_t x, uint32_t shift) {
