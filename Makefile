@@ -41,9 +41,10 @@ bench: setup ## benchmarks with peers side by side, and every headset in the loo
 	for spec in $(SPECS); do \
 	    $(PY)/hushkit bench $$spec --json build/bench/$$spec.json --html build/bench/$$spec.html || exit 1; done
 
-soak: setup ## long runs: ten minutes of audio on every headset, a million mutated networks
+soak: setup ## long runs: ten minutes of audio on every headset, a million mutated networks, random graphs
 	@mkdir -p build/soak
 	$(PY)/python -m hushkit_hil.networkbench.fuzz 1000000
+	$(PY)/python -m hushkit_hil.networkbench.soak 20000
 	for spec in $(SPECS); do \
 	    $(PY)/hushkit bench $$spec --seconds 600 --json build/soak/$$spec.json || exit 1; done
 

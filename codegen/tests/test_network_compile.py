@@ -86,11 +86,11 @@ def test_unsupported_operator_is_named() -> None:
     at = graph.tensor(Tensor("input", (1, 4), "int8", q))
     out = graph.tensor(Tensor("squashed", (1, 4), "int8", q))
     graph.inputs.append(at)
-    graph.operator(Operator("TANH", (at,), (out,)))
+    graph.operator(Operator("ELU", (at,), (out,)))
     graph.outputs.append(out)
 
-    with pytest.raises(NetworkError, match=r"operator 0 is TANH \(output squashed\).*replace it"):
-        parse_model(write_tflite(graph, description="tanh"), "tanh")
+    with pytest.raises(NetworkError, match=r"operator 0 is ELU \(output squashed\).*replace it"):
+        parse_model(write_tflite(graph, description="elu"), "elu")
 
 
 def test_dynamic_shape_is_named() -> None:

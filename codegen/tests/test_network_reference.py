@@ -2,7 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hushkit_codegen.network.model import Model, parse_model
+from hushkit_codegen.network.graph import Model
+from hushkit_codegen.network.model import parse_model
 from hushkit_codegen.network.probes import PROBES, probe
 from hushkit_codegen.network.reference import Rounding, run_reference
 from numpy.typing import NDArray

@@ -52,12 +52,14 @@ def pack(steps: Sequence[Step], first: Value, last: Value) -> Arena:
             continue
         shared = owners[step.first.name]
         is_last_user = last_use[step.first.name] == index and shared.last == index
-        if step.in_place and is_last_user:
+        if not step.source:  # a view: nothing may work in place while either is needed
+            shared.last = max(shared.last, last_use[out.name])
+            owners[out.name] = shared
+        elif step.in_place and is_last_user:
             shared.size = max(shared.size, out.bytes)
             shared.last = last_use[out.name]
             owners[out.name] = shared
         else:
-            assert step.source, "a view outlives what it shows"
             owners[out.name] = _Buffer(out.bytes, index, last_use[out.name])
             buffers.append(owners[out.name])
     scratch = [_Buffer(step.scratch_bytes(), index, index) for index, step in enumerate(steps)]

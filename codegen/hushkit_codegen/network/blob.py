@@ -9,10 +9,10 @@ import numpy as np
 
 from hushkit_codegen.network.arena import Arena, pack
 from hushkit_codegen.network.errors import NetworkError
+from hushkit_codegen.network.graph import Model
 from hushkit_codegen.network.lower import lower
-from hushkit_codegen.network.model import Model
 from hushkit_codegen.network.reference import Rounding
-from hushkit_codegen.network.steps import Flag, Step, Value
+from hushkit_codegen.network.steps import Flag, Kind, Step, Value
 
 MAGIC: Final = b"HKNN"
 VERSION: Final = 2
@@ -105,9 +105,10 @@ def _operators(model: Model, steps: list[tuple[Step, int]], arena: Arena) -> tup
         elif step.second is not None:
             flags |= Flag.CONSTANT
             second = put(np.ascontiguousarray(step.second).tobytes())
-        first, out = step.first, step.out
+        out = step.out
+        first = out if step.kind is Kind.SLICE else step.first  # a slice is as large as its output
         fields = (
-            int(step.kind), int(flags), *step.limits, arena.values[first.name], second,
+            int(step.kind), int(flags), *step.limits, arena.values[step.first.name] + step.first_offset, second,
             arena.values[out.name] + step.offset, scratch, where, len(step.data),
             first.channels, first.height, first.width, out.channels, out.height, out.width,
             *step.kernel, *step.stride, *step.dilation, *step.before, *step.zero_points, step.segment, *step.extra,

@@ -1,16 +1,21 @@
 """State of a lowering: which tensors lie where in planes, and what is common to every operator."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hushkit_codegen.network import reference, streams
 from hushkit_codegen.network.errors import NetworkError
-from hushkit_codegen.network.model import Model, Operator, Tensor
+from hushkit_codegen.network.graph import Model, Operator, Tensor
 from hushkit_codegen.network.ranges import Bounds, find_bounds, find_dropped, full_bounds
 from hushkit_codegen.network.rounding import Multiplier
+from hushkit_codegen.network.shapes import constant, folded
 from hushkit_codegen.network.steps import Flag, Kind, Step, Value
+from hushkit_codegen.network.tables import activation_range
+
+_MAX_SIZE: Final = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +34,25 @@ class Held:
 
 
 def planes(shape: tuple[int, ...], label: str) -> tuple[int, int, int]:
-    """Channels, height and width of a tensor's shape.
+    """Channels, height and width of a tensor's shape; axes in front of the last three count as rows.
 
     Raises:
-        NetworkError: More than one item in the batch, or over four axes.
+        NetworkError: Larger than the runtime takes.
     """
-    if len(shape) > 4 or (len(shape) > 1 and shape[0] != 1):
-        raise NetworkError(f"{label}: found shape {shape}, expected batch 1 and at most 4 axes; export with batch 1")
-    inner = shape[1:] if len(shape) > 1 else shape
-    height, width, channels = ((1,) * (3 - len(inner)) + inner)[-3:]
+    height, width, channels = folded(shape)
+    if max(height, width, channels) > _MAX_SIZE:
+        raise NetworkError(f"{label}: found shape {shape}, expected at most {_MAX_SIZE} along an axis; make it smaller")
     return channels, height, width
 
 
 def value_name(tensor: Tensor) -> str:
     """Unique name of a tensor's value."""
     return f"{tensor.index} {tensor.name}"  # names in a file need not differ
+
+
+def alias(before: Value, after: Value) -> Step:
+    """Another name for the same bytes; it makes no operator in the blob."""
+    return Step(Kind.COPY, "", before, after, in_place=True)
 
 
 class Lowering:
@@ -105,13 +114,41 @@ class Lowering:
 
     def operand(self, operator: Operator, position: int = 0) -> Held:
         """An operand, its padding perhaps pending."""
-        index = operator.inputs[position]
+        return self.produced(operator.inputs[position], self.label(operator))
+
+    def produced(self, index: int, label: str = "output") -> Held:
+        """A tensor that an operator has written."""
         if index not in self.held:
             tensor = self.tensor(index)
-            raise NetworkError(
-                f"{self.label(operator)}: tensor {index} ({tensor.name}) is read before it is written; export again"
-            )
+            what = "is constant where it must not be" if tensor.data is not None else "is read before it is written"
+            raise NetworkError(f"{label}: tensor {index} ({tensor.name}) {what}; export the model again")
         return self.held[index]
+
+    def reshaped(
+        self, value: Value, tensor: Tensor, sizes: tuple[int, int, int], kept: NDArray[np.int64] | None = None
+    ) -> None:
+        """Let a tensor hold the same codes with other sizes."""
+        channels, height, width = sizes
+        rows = Held(value, np.arange(value.channels) if kept is None else kept)
+        is_same = (channels, height * width) == (value.channels, value.pixels)
+        if is_same or value.bytes != channels * height * width:  # left-out channels stay out
+            made = Held(Value(value_name(tensor), value.channels, height, width), rows.kept)
+            self.steps.append(alias(value, made.value))
+            self.held[tensor.index] = made
+            return
+        rows = self.reordered(rows, to_planes=False)
+        flat = Value(value_name(tensor), channels, height, width)
+        self.steps.append(alias(rows.value, flat))
+        self.held[tensor.index] = self.reordered(Held(flat, np.arange(channels)), to_planes=True)
+
+    def in_rows(self, held: Held, size: int) -> Held:
+        """The same codes as rows of `size` in TFLite's order, each a pixel."""
+        if held.value.channels == size:
+            return held
+        rows = self.reordered(held, to_planes=False)
+        flat = Value(f"{held.value.name} in rows of {size}", size, held.value.bytes // size, 1)
+        self.steps.append(alias(rows.value, flat))
+        return self.reordered(Held(flat, np.arange(size)), to_planes=True)
 
     def bounds_of(self, tensor: Tensor) -> Bounds:
         """What codes it can take."""
@@ -134,7 +171,7 @@ class Lowering:
     def limits(self, operator: Operator) -> tuple[int, int]:
         """Codes its fused activation leaves."""
         code = int(operator.options.get("FusedActivationFunction", 0))
-        return reference.activation_range(code, self.out(operator), self.label(operator))
+        return activation_range(code, self.out(operator), self.label(operator))
 
     def weights(self, operator: Operator) -> NDArray[np.int64]:
         """Its weights, checked to be symmetric INT8."""
@@ -144,7 +181,7 @@ class Lowering:
                 f"{self.label(operator)}: weights {tensor.index} ({tensor.name}) are {tensor.dtype} with zero points "
                 f"{sorted(set(tensor.zero_points))}, expected int8 with zero point 0; quantise symmetrically"
             )
-        return reference.constant(tensor, self.label(operator))
+        return constant(tensor, self.label(operator))
 
     def requantisation(
         self, operator: Operator, bias: NDArray[np.int64], weights: NDArray[np.int64], kept: NDArray[np.int64], *,

@@ -12,17 +12,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hushkit_codegen.network.model import Model, Operator, Tensor
+from hushkit_codegen.network.graph import Model, Operator, Tensor
 from hushkit_codegen.network.reference import (
     Codes,
     Rounding,
-    activation_range,
     bias_of,
-    constant,
     convolution_multipliers,
     requantise,
     window,
 )
+from hushkit_codegen.network.shapes import constant
+from hushkit_codegen.network.tables import activation_range
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ MUL                   product of the codes without zero points, double rounding
 AVERAGE_POOL_2D       sum over the pixels inside, divided rounding half away from zero
 MEAN                  double rounding with 1/count in the multiplier
 SOFTMAX               exponentials in float32 from a table of 256, quotient rounded half away from zero
-LOGISTIC, RELU,       a table of 256 codes
-RELU6, QUANTIZE
-MAX_POOL_2D, PAD, CONCATENATION, RESHAPE, TRANSPOSE    exact
+SUB                   as ADD, with the second input scaled before it is taken away
+LOGISTIC, TANH,       a table of 256 codes (tables.py)
+RELU..., QUANTIZE
+MAX_POOL_2D, PAD, CONCATENATION, slices and shapes     exact
 ====================  ================================================================================================
 """
 
@@ -28,31 +29,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hushkit_codegen.network.errors import NetworkError
-from hushkit_codegen.network.model import Model, Operator, Tensor
+from hushkit_codegen.network.graph import Model, Operator, Tensor
 from hushkit_codegen.network.rounding import Multiplier, multiply, quantise_multiplier
+from hushkit_codegen.network.shapes import SLICES, constant, pad_amounts, pad_code, slice_of, sliced
+from hushkit_codegen.network.tables import TABLE_OPERATORS, activation_range, code_table
 
 Codes = NDArray[np.int64]
 Rounding = Literal["tflite", "tflm"]
 _SAME: Final = 0
 _ADD_SHIFT: Final = 20
 _BLOCK: Final = 50
-
-
-def activation_range(code: int, out: Tensor, label: str) -> tuple[int, int]:
-    """Smallest and largest code behind a fused activation (0 none, 1 RELU, 2 RELU_N1_TO_1, 3 RELU6)."""
-    bounds = {0: (-math.inf, math.inf), 1: (0.0, math.inf), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
-    if code not in bounds:
-        raise NetworkError(f"{label}: fused activation {code} is not supported, expected none, RELU, RELU6; unfuse it")
-    low, high = (
-        limit if math.isinf(real) else out.zero_point + _round_half_away_f32(real, out.scale)
-        for real, limit in zip(bounds[code], (-128, 127), strict=True)
-    )
-    return int(max(low, -128)), int(min(high, 127))
-
-
-def _round_half_away_f32(real: float, scale: float) -> int:
-    x = float(np.float32(real) / np.float32(scale))
-    return int(math.copysign(math.floor(abs(x) + 0.5), x))
 
 
 def convolution_multipliers(x: Tensor, w: Tensor, out: Tensor, n: int) -> list[Multiplier]:
@@ -73,6 +59,8 @@ class Window:
 
 
 def _check_window(operator: Operator, x: Tensor, kernel: tuple[int, int], out: Tensor) -> None:
+    if x.shape[0] != 1:
+        raise NetworkError(f"{operator}: found batch {x.shape[0]}, expected 1; export with batch 1")
     found, expected = out.shape[1:3], []
     for axis, name in ((0, "H"), (1, "W")):
         stride = int(operator.options[f"Stride{name}"])
@@ -125,7 +113,7 @@ def run_reference(
 
     Args:
         model: Its QUANTIZE from and DEQUANTIZE to floating point are skipped: inputs and outputs are codes.
-        x: Codes of the one input, shape (n, ...) with the input's size behind the batch axis.
+        x: Codes, shape (n, ...); several inputs lie one after another, and a uint8 input counts as int8 shifted by 128.
         rounding: Whose, see above.
         keep: Return every tensor, not only the outputs.
 
@@ -133,22 +121,29 @@ def run_reference(
         Codes by tensor index, shape (n, *shape[1:]).
 
     Raises:
-        NetworkError: More than one input, or an operator with options that are not supported.
+        NetworkError: An operator with options that are not supported.
     """
-    if len(model.inputs) != 1:
-        raise NetworkError(f"{model.name}: found {len(model.inputs)} inputs, expected 1; split the model")
     parts = [_run_block(model, x[k : k + _BLOCK], rounding, keep) for k in range(0, len(x), _BLOCK)]
     return {index: np.concatenate([part[index] for part in parts]) for index in parts[0]}
 
 
 def _run_block(model: Model, x: NDArray[np.int8], rounding: Rounding, keep: bool) -> dict[int, Codes]:
-    source = model.tensors[model.inputs[0]]
-    values: dict[int, Codes] = {source.index: x.astype(np.int64).reshape(len(x), *source.shape[1:])}
+    values: dict[int, Codes] = {}
+    flat, at = x.astype(np.int64).reshape(len(x), -1), 0
+    for index in model.inputs:
+        tensor = model.tensors[index]
+        values[index] = _batched(flat[:, at : at + tensor.size], tensor, len(x))
+        at += tensor.size
     for operator in model.operators:
-        y = _EXECUTORS[operator.kind](model, operator, _Inputs(model, operator, values, len(x), rounding))
-        out = model.tensors[operator.outputs[0]]
-        values[out.index] = y.reshape(len(x), *out.shape[1:])
+        found = _EXECUTORS[operator.kind](model, operator, _Inputs(model, operator, values, len(x), rounding))
+        for index, y in zip(operator.outputs, found if isinstance(found, tuple) else (found,), strict=True):
+            values[index] = _batched(y, model.tensors[index], len(x))
     return values if keep else {index: values[index] for index in model.outputs}
+
+
+def _batched(codes: Codes, tensor: Tensor, batch: int) -> Codes:
+    """The inputs' axis in front of the tensor's own, with its batch axis merged into it."""
+    return codes.reshape(batch * (tensor.shape[0] if tensor.shape else 1), *tensor.shape[1:])
 
 
 class _Inputs:
@@ -171,16 +166,12 @@ class _Inputs:
         data = constant(tensor, str(self._operator))
         return np.broadcast_to(data, (self.batch, *data.shape[1:])) if data.ndim and data.shape[0] == 1 else data
 
-
-def constant(tensor: Tensor, label: str) -> Codes:
-    """Contents of a constant.
-
-    Raises:
-        NetworkError: It is not constant.
-    """
-    if tensor.data is None:
-        raise NetworkError(f"{label}: tensor {tensor.index} ({tensor.name}) must be constant; fold it before export")
-    return tensor.data.astype(np.int64)
+    def spread(self, position: int) -> Codes:
+        """An operand of arithmetic, with as many axes as the result: missing ones are in front."""
+        codes, rank = self[position], len(_out(self._model, self._operator).shape)
+        if self.tensor(position).index in self._values:
+            return codes.reshape(codes.shape[0], *(1,) * (rank - codes.ndim), *codes.shape[1:])
+        return codes
 
 
 def _out(model: Model, operator: Operator) -> Tensor:
@@ -252,10 +243,11 @@ def _add(model: Model, operator: Operator, inputs: _Inputs) -> Codes:
     factors = add_multipliers(a, b, out)
     left, right = (
         multiply((codes - t.zero_point) << _ADD_SHIFT, f.value, f.shift)
-        for codes, t, f in ((inputs[0], a, factors[0]), (inputs[1], b, factors[1]))
+        for codes, t, f in ((inputs.spread(0), a, factors[0]), (inputs.spread(1), b, factors[1]))
     )
     limits = activation_range(int(operator.options["FusedActivationFunction"]), out, str(operator))
-    return np.clip(multiply(left + right, factors[2].value, factors[2].shift) + out.zero_point, *limits)
+    total = left - right if operator.kind == "SUB" else left + right
+    return np.clip(multiply(total, factors[2].value, factors[2].shift) + out.zero_point, *limits)
 
 
 def product_multiplier(a: Tensor, b: Tensor, out: Tensor) -> Multiplier:
@@ -266,7 +258,7 @@ def product_multiplier(a: Tensor, b: Tensor, out: Tensor) -> Multiplier:
 def _mul(model: Model, operator: Operator, inputs: _Inputs) -> Codes:
     a, b, out = inputs.tensor(0), inputs.tensor(1), _out(model, operator)
     factor = product_multiplier(a, b, out)
-    product = (inputs[0] - a.zero_point) * (inputs[1] - b.zero_point)
+    product = (inputs.spread(0) - a.zero_point) * (inputs.spread(1) - b.zero_point)
     limits = activation_range(int(operator.options["FusedActivationFunction"]), out, str(operator))
     return np.clip(multiply(product, factor.value, factor.shift) + out.zero_point, *limits)
 
@@ -332,40 +324,15 @@ def _softmax(model: Model, operator: Operator, inputs: _Inputs) -> Codes:
     return result
 
 
-def code_table(model: Model, operator: Operator) -> NDArray[np.int8]:
-    """Result of an operator with one input for each of its 256 codes, from -128 up."""
-    x, out = model.tensors[operator.inputs[0]], _out(model, operator)
-    codes = np.arange(-128, 128)
-    if operator.kind == "LOGISTIC":
-        real = (codes - x.zero_point).astype(np.float32) * np.float32(x.scale)
-        value = (np.float32(1.0) / (np.float32(1.0) + np.exp(-real))).astype(np.float32)
-        scaled = (value / np.float32(out.scale)).astype(np.float32)
-        table: NDArray[np.int8] = np.clip(np.floor(scaled.astype(np.float64) + 0.5) + out.zero_point, -128, 127).astype(
-            np.int8
-        )
-        return table
-    limits = (-128, 127)
-    if operator.kind != "QUANTIZE":
-        limits = activation_range({"RELU": 1, "RELU6": 3}[operator.kind], out, str(operator))
-    factor = quantise_multiplier(x.scale / out.scale)
-    shifted = (codes - x.zero_point).astype(np.int64)
-    return np.clip(multiply(shifted, factor.value, factor.shift) + out.zero_point, *limits).astype(np.int8)
-
-
 def _by_table(model: Model, operator: Operator, inputs: _Inputs) -> Codes:
     if inputs.tensor(0).dtype == "float32":
         return inputs[0]  # codes come in already quantised
     return np.asarray(code_table(model, operator)[inputs[0] + 128], np.int64)
 
 
-def pad_amounts(operator: Operator, pads: Tensor) -> list[tuple[int, int]]:
-    """Codes in front of and behind each axis."""
-    return [(int(a), int(b)) for a, b in constant(pads, str(operator)).reshape(-1, 2)]
-
-
 def _pad(model: Model, operator: Operator, inputs: _Inputs) -> Codes:
-    amounts = pad_amounts(operator, inputs.tensor(1))
-    return np.pad(inputs[0], [(0, 0), *amounts[1:]], constant_values=_out(model, operator).zero_point)
+    amounts = pad_amounts(model, operator)
+    return np.pad(inputs[0], [(0, 0), *amounts[1:]], constant_values=pad_code(model, operator))
 
 
 def _concatenate(model: Model, operator: Operator, inputs: _Inputs) -> Codes:
@@ -373,9 +340,12 @@ def _concatenate(model: Model, operator: Operator, inputs: _Inputs) -> Codes:
     return np.concatenate([inputs[k] for k in range(len(operator.inputs))], axis=axis)
 
 
-def _transpose(model: Model, operator: Operator, inputs: _Inputs) -> Codes:
-    order = [int(axis) for axis in constant(inputs.tensor(1), str(operator)).reshape(-1)]
-    return np.transpose(inputs[0], order)
+def _slice(model: Model, operator: Operator, inputs: _Inputs) -> tuple[Codes, ...]:
+    x = inputs[sliced(operator)]
+    return tuple(
+        x[(slice(None), *(slice(a, a + n) for a, n in slice_of(model, operator, k)[1:]))]
+        for k in range(len(operator.outputs))
+    )
 
 
 def _same(model: Model, operator: Operator, inputs: _Inputs) -> Codes:
@@ -387,18 +357,16 @@ _EXECUTORS: Final[Mapping[str, Callable[[Model, Operator, _Inputs], Any]]] = {
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _fully_connected,
     "ADD": _add,
+    "SUB": _add,
     "MUL": _mul,
     "AVERAGE_POOL_2D": _pool,
     "MAX_POOL_2D": _pool,
     "MEAN": _mean,
     "SOFTMAX": _softmax,
-    "LOGISTIC": _by_table,
-    "RELU": _by_table,
-    "RELU6": _by_table,
-    "QUANTIZE": _by_table,
-    "DEQUANTIZE": _same,
     "PAD": _pad,
+    "PADV2": _pad,
     "CONCATENATION": _concatenate,
-    "RESHAPE": _same,
-    "TRANSPOSE": _transpose,
+    **dict.fromkeys(SLICES, _slice),
+    **dict.fromkeys(TABLE_OPERATORS, _by_table),
+    **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "DEQUANTIZE"), _same),
 }

@@ -26,6 +26,8 @@ class Kind(enum.IntEnum):
     VECTOR_POINT = 14  # for vector units, see vectors.py
     VECTOR_CONV = 15
     VECTOR_DEPTHWISE = 16
+    SLICE = 17
+    SUB = 18
 
 
 class Flag(enum.IntFlag):
@@ -39,6 +41,7 @@ class Flag(enum.IntFlag):
     PER_CHANNEL = 16  # second operand has one code per channel
     PIXELS = 32  # activations lie pixel by pixel
     ACROSS = 64  # VECTOR_DEPTHWISE: lines run down the height
+    REVERSED = 128  # SUB: first from second
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,9 @@ class Step:
     Attributes:
         in_place: The first operand's buffer may be the output's.
         offset: Bytes into the output's buffer (parts of a concatenation).
-        extra: Two numbers, by kind: COPY (bytes per run, distance of runs in the output), VECTOR_DEPTHWISE (rows).
+        first_offset: Bytes into the first operand's buffer (SLICE).
+        extra: Two numbers, by kind: COPY (bytes per run, distance of runs in the output), SLICE (the same in the
+            input), VECTOR_DEPTHWISE (rows).
         scratch: Working memory that the kind's own rule does not tell.
         source: Operator in the model, for reports.
     """
@@ -89,6 +94,7 @@ class Step:
     data: bytes = b""
     in_place: bool = False
     offset: int = 0
+    first_offset: int = 0
     extra: tuple[int, int] = (0, 0)
     macs: int = 0
     scratch: int = 0

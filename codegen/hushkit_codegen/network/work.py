@@ -3,8 +3,8 @@
 from typing import Final
 
 from hushkit_codegen.network.blob import VECTOR_CORES
+from hushkit_codegen.network.graph import Model
 from hushkit_codegen.network.lower import lower
-from hushkit_codegen.network.model import Model
 from hushkit_codegen.network.steps import Kind, Step
 
 _GROUP: Final = 4
@@ -39,6 +39,6 @@ def _step_work(step: Step) -> int:
     if step.kind in {Kind.DEPTHWISE, Kind.VECTOR_DEPTHWISE}:
         plane = 2 * first.height * first.width
         return out.channels * (plane + pixels * (_PER_OUTPUT + step.kernel[0] * step.kernel[1]))
-    if step.kind in {Kind.ADD, Kind.MUL}:
+    if step.kind in {Kind.ADD, Kind.SUB, Kind.MUL}:
         return first.channels * first.height * first.width * _PER_SUM
     return (first.channels * first.height * first.width + out.channels * pixels) * _PER_OUTPUT // 2

@@ -51,7 +51,9 @@ enum {
     HK_NET_TRANSPOSE,
     HK_NET_VECTOR_POINT, /* for vector units, activations pixel by pixel */
     HK_NET_VECTOR_CONV,
-    HK_NET_VECTOR_DEPTHWISE
+    HK_NET_VECTOR_DEPTHWISE,
+    HK_NET_SLICE, /* the output's sizes stand for the input's too */
+    HK_NET_SUB
 };
 
 enum {
@@ -61,7 +63,8 @@ enum {
     HK_NET_CONSTANT = 8,     /* second operand is in the blob */
     HK_NET_PER_CHANNEL = 16, /* second operand has one code per channel */
     HK_NET_PIXELS = 32,      /* activations lie pixel by pixel */
-    HK_NET_ACROSS = 64       /* VECTOR_DEPTHWISE: lines run down the height */
+    HK_NET_ACROSS = 64,      /* VECTOR_DEPTHWISE: lines run down the height */
+    HK_NET_REVERSED = 128    /* SUB: first from second */
 };
 
 typedef struct {
@@ -82,9 +85,9 @@ typedef struct {
     uint8_t dilation_h, dilation_w;
     uint8_t top, left;
     int16_t first_zero, second_zero, out_zero;
-    uint16_t segment;  /* pairs of taps after which the kernel separates two sums */
-    uint32_t run;      /* COPY: bytes per run; TRANSPOSE: rows; VECTOR_DEPTHWISE: rows interleaved, 1, 4, 8 or 16 */
-    uint32_t distance; /* COPY: from run to run in the output; TRANSPOSE: columns */
+    uint16_t segment; /* pairs of taps after which the kernel separates two sums; PAD: channels in front */
+    uint32_t run; /* COPY, SLICE: bytes per run; TRANSPOSE: rows; VECTOR_DEPTHWISE: rows interleaved, 1, 4, 8 or 16 */
+    uint32_t distance; /* COPY, SLICE: from run to run in the output, the input; TRANSPOSE: columns */
 } hk_net_op_t;
 
 _Static_assert(sizeof(hk_net_header_t) == 64U, "blob.py writes 64 bytes");

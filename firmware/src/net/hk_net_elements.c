@@ -62,12 +62,14 @@ void hk_net_add(const hk_net_call_t *call) {
     const int8_t *const a = (const int8_t *)(call->arena + op->first);
     int8_t *const out = (int8_t *)(call->arena + op->out);
     walk_t second = walk_second(call);
+    const bool from_first = op->kind == HK_NET_SUB && (op->flags & HK_NET_REVERSED) == 0U;
+    const bool from_second = op->kind == HK_NET_SUB && (op->flags & HK_NET_REVERSED) != 0U;
     for (uint32_t k = call->from; k < call->to; k++) {
         const uint32_t x = (uint32_t)(a[k] - op->first_zero) << ADD_SHIFT;
         const uint32_t y = (uint32_t)(next_second(&second) - op->second_zero) << ADD_SHIFT;
         const int32_t p = hk_net_scale((int32_t)x, f[0].factor, f[0].shift);
         const int32_t q = hk_net_scale((int32_t)y, f[1].factor, f[1].shift);
-        const int32_t sum = (int32_t)((uint32_t)p + (uint32_t)q);
+        const int32_t sum = (from_second ? -p : p) + (from_first ? -q : q); /* each below 2^28 */
         out[k] = code(op, scaled(sum, f[2]));
     }
 }
@@ -167,13 +169,8 @@ void hk_net_mean(const hk_net_call_t *call) {
     }
 }
 
-/* Codes of 1/256 from -128; the table holds exp(-scale * distance) for distances from the largest code. */
-void hk_net_softmax(const hk_net_call_t *call) {
-    const hk_net_op_t *const op = call->op;
-    const float *const table = (const float *)(const void *)(call->blob + op->data);
-    const int8_t *const in = (const int8_t *)(call->arena + op->first);
-    int8_t *const out = (int8_t *)(call->arena + op->out);
-    const uint32_t n = (uint32_t)op->in_c * op->in_h * op->in_w;
+/* One row. Codes of 1/256 from -128; the table holds exp(-scale * distance) for distances from the largest code. */
+static void softmax_row(const float *table, const int8_t *in, int8_t *out, uint32_t n) {
     int32_t largest = INT8_MIN;
     for (uint32_t k = 0; k < n; k++) {
         largest = in[k] > largest ? in[k] : largest;
@@ -191,5 +188,15 @@ void hk_net_softmax(const hk_net_call_t *call) {
             whole += y - (float)whole >= 0.5f ? 1 : 0;
         }
         out[k] = (int8_t)(whole - 128);
+    }
+}
+
+void hk_net_softmax(const hk_net_call_t *call) {
+    const hk_net_op_t *const op = call->op;
+    const float *const table = (const float *)(const void *)(call->blob + op->data);
+    const int8_t *in = (const int8_t *)(call->arena + op->first);
+    int8_t *out = (int8_t *)(call->arena + op->out);
+    for (uint32_t left = (uint32_t)op->in_h * op->in_w; left != 0U; left--, in += op->in_c, out += op->in_c) {
+        softmax_row(table, in, out, op->in_c);
     }
 }

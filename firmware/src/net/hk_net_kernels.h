@@ -56,7 +56,7 @@ void hk_net_window_3x3(const int16_t *wide, uint32_t pitch, int8_t *out, hk_net_
 void hk_net_depthwise(const hk_net_call_t *call);
 void hk_net_vector_matrix(const hk_net_call_t *call); /* VECTOR_POINT and VECTOR_CONV */
 void hk_net_vector_depthwise(const hk_net_call_t *call);
-void hk_net_add(const hk_net_call_t *call);
+void hk_net_add(const hk_net_call_t *call); /* ADD and SUB */
 void hk_net_mul(const hk_net_call_t *call);
 void hk_net_pool(const hk_net_call_t *call); /* AVERAGE and MAX */
 void hk_net_mean(const hk_net_call_t *call);

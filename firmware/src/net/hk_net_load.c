@@ -144,7 +144,7 @@ static bool arithmetic_ok(const limits_t *in, const hk_net_op_t *op, uint64_t n_
     const uint64_t n = (op->flags & HK_NET_PER_CHANNEL) != 0U ? op->in_c : n_in;
     return n_in == n_out && op->in_c == op->out_c &&
            within(op->second, n, (op->flags & HK_NET_CONSTANT) != 0U ? in->total : in->arena) &&
-           factors_ok(in, op, op->kind == HK_NET_ADD ? 3U : 1U, 15);
+           factors_ok(in, op, op->kind == HK_NET_MUL ? 1U : 3U, 15);
 }
 
 static bool kind_ok(const limits_t *in, const hk_net_op_t *op) {
@@ -162,13 +162,14 @@ static bool kind_ok(const limits_t *in, const hk_net_op_t *op) {
     case HK_NET_VECTOR_DEPTHWISE:
         return vector_depthwise_ok(in, op);
     case HK_NET_ADD:
+    case HK_NET_SUB:
     case HK_NET_MUL:
         return arithmetic_ok(in, op, n_in, n_out);
     case HK_NET_AVERAGE:
     case HK_NET_MAX:
         return op->in_c == op->out_c;
     case HK_NET_MEAN:
-        return op->in_c == n_out && factors_ok(in, op, 1U, 0);
+        return op->in_c == n_out && factors_ok(in, op, 1U, 15);
     case HK_NET_SOFTMAX:
         return n_in == n_out && op->data_bytes == 256U * sizeof(float);
     case HK_NET_TABLE:
@@ -176,8 +177,12 @@ static bool kind_ok(const limits_t *in, const hk_net_op_t *op) {
     case HK_NET_COPY:
         return op->run != 0U && n_in % op->run == 0U &&
                (n_in / op->run - 1U) * op->distance + op->run <= in->arena - (uint64_t)op->out;
+    case HK_NET_SLICE:
+        return op->run != 0U && n_in == n_out && n_out % op->run == 0U &&
+               (n_out / op->run - 1U) * op->distance + op->run <= in->arena - (uint64_t)op->first;
     case HK_NET_PAD:
-        return op->in_c == op->out_c && op->top + op->in_h <= op->out_h && op->left + op->in_w <= op->out_w;
+        return op->segment + op->in_c <= op->out_c && op->top + op->in_h <= op->out_h &&
+               op->left + op->in_w <= op->out_w;
     case HK_NET_TRANSPOSE:
         return n_in == n_out && volume(1U, op->run, op->distance) == n_in;
     default:
@@ -186,7 +191,7 @@ static bool kind_ok(const limits_t *in, const hk_net_op_t *op) {
 }
 
 static hk_status_t check_op(const limits_t *in, const hk_net_op_t *op) {
-    if (op->kind < HK_NET_POINT || op->kind > HK_NET_VECTOR_DEPTHWISE) {
+    if (op->kind < HK_NET_POINT || op->kind > HK_NET_SUB) {
         return HK_ERR_UNKNOWN;
     }
     const bool sizes_ok =

@@ -28,16 +28,35 @@ static void copy(const hk_net_call_t *call) {
     }
 }
 
+static void slice(const hk_net_call_t *call) {
+    const hk_net_op_t *const op = call->op;
+    const uint32_t n = (uint32_t)op->out_c * op->out_h * op->out_w;
+    const uint8_t *in = call->arena + op->first;
+    uint8_t *const out = call->arena + op->out;
+    for (uint32_t done = 0; done < n; done += op->run, in += op->distance) {
+        memmove(out + done, in, op->run);
+    }
+}
+
 static void pad(const hk_net_call_t *call) {
     const hk_net_op_t *const op = call->op;
     const uint8_t *in = call->arena + op->first;
     uint8_t *out = call->arena + op->out;
-    const uint32_t per_pixel = (op->flags & HK_NET_PIXELS) != 0U ? op->in_c : 1U;
-    const uint32_t row = per_pixel * op->in_w;
-    memset(out, (uint8_t)op->out_zero, (size_t)op->out_c * op->out_h * op->out_w);
-    for (uint32_t c = 0; c < op->in_c; c += per_pixel, out += (size_t)per_pixel * op->out_h * op->out_w) {
-        for (uint32_t y = 0; y < op->in_h; y++, in += row) {
-            memmove(out + ((size_t)(op->top + y) * op->out_w + op->left) * per_pixel, in, row);
+    const size_t plane = (size_t)op->out_h * op->out_w;
+    memset(out, (uint8_t)op->out_zero, op->out_c * plane);
+    if ((op->flags & HK_NET_PIXELS) != 0U) {
+        for (uint32_t y = 0; y < op->in_h; y++) {
+            uint8_t *at = out + ((size_t)(op->top + y) * op->out_w + op->left) * op->out_c + op->segment;
+            for (uint32_t x = 0; x < op->in_w; x++, at += op->out_c, in += op->in_c) {
+                memmove(at, in, op->in_c);
+            }
+        }
+        return;
+    }
+    out += op->segment * plane;
+    for (uint32_t c = 0; c < op->in_c; c++, out += plane) {
+        for (uint32_t y = 0; y < op->in_h; y++, in += op->in_w) {
+            memmove(out + (size_t)(op->top + y) * op->out_w + op->left, in, op->in_w);
         }
     }
 }
@@ -56,7 +75,7 @@ static void transpose(const hk_net_call_t *call) {
 
 typedef void (*kernel_t)(const hk_net_call_t *call);
 
-static const kernel_t kernels[HK_NET_VECTOR_DEPTHWISE + 1] = {
+static const kernel_t kernels[HK_NET_SUB + 1] = {
     [HK_NET_POINT] = hk_net_matrix,
     [HK_NET_CONV] = hk_net_matrix,
     [HK_NET_DEPTHWISE] = hk_net_depthwise,
@@ -73,6 +92,8 @@ static const kernel_t kernels[HK_NET_VECTOR_DEPTHWISE + 1] = {
     [HK_NET_VECTOR_POINT] = hk_net_vector_matrix,
     [HK_NET_VECTOR_CONV] = hk_net_vector_matrix,
     [HK_NET_VECTOR_DEPTHWISE] = hk_net_vector_depthwise,
+    [HK_NET_SLICE] = slice,
+    [HK_NET_SUB] = hk_net_add,
 };
 
 /* Units of an operator, and the work of one in instructions, roughly; hushkit_codegen/network/work.py counts alike. */
@@ -133,6 +154,7 @@ static units_t units_of(const hk_net_op_t *op, uint32_t work) {
         return (units_t){op->out_c, 0U,
                          2U * plane + n_pixels * (WORK_PER_OUTPUT + (uint64_t)op->kernel_h * op->kernel_w)};
     case HK_NET_ADD:
+    case HK_NET_SUB:
     case HK_NET_MUL:
         return (units_t){(uint32_t)(op->in_c * plane), 0U, WORK_PER_SUM};
     default:

@@ -1,6 +1,9 @@
 """Build and run a compiled network on a core or on this machine."""
 
+import hashlib
 import re
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,6 +11,7 @@ from typing import Final
 import numpy as np
 from elftools.elf.elffile import ELFFile
 from hushkit import build_plan
+from hushkit.build import toolchain_version
 from hushkit.build_plan import Board
 from hushkit.project import build_dir, project_root
 from hushkit_codegen.network.blob import Compiled
@@ -69,47 +73,101 @@ def run_network(compiled: Compiled, where: str, *, inputs: int, timed: bool) -> 
     Raises:
         BenchError: Build or run failed, the runtime refused the blob, or an output is missing.
     """
-    folder = build_dir() / "networkbench" / f"{where}-{compiled.core}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "network.hkn").write_bytes(compiled.blob)
-    text = _DATA.format(
-        blob=folder / "network.hkn", words=max(1, (compiled.arena_bytes + 3) // 4), inputs=inputs, timed=int(timed),
-        arena=compiled.arena_bytes,
-    )  # fmt: skip
-    (folder / "data.c").write_text(text)
-    board = board_of(where)
-    program = _build(board, folder, "bench")
+    board, folder = board_of(where), _folder(where, compiled)
+    program = _write_and_build(board, folder, [compiled], inputs, timed=timed)
     trace_file = folder / "trace.json" if timed and not board.is_host else None
-    output = execute([str(program)] if board.is_host else qemu_command(board, program, trace_file))
-    status = re.search(r"^load ([0-9a-f]{8})$", output, re.MULTILINE)
-    if status is None or int(status[1], 16) != 0:
-        raise BenchError(f"{where}: the runtime refused the blob with status {status[1] if status else 'none'}")
-    hashes = tuple(int(found, 16) for found in re.findall(r"^check [0-9a-f]{8} ([0-9a-f]{8})$", output, re.MULTILINE))
-    if len(hashes) != inputs:
-        raise BenchError(f"{where}: found {len(hashes)} outputs, expected {inputs}; the run was cut short")
+    (hashes,) = _execute(board, program, trace_file, 1, inputs)
     return NetworkRun(hashes, program, read_trace(trace_file) if trace_file else None)
 
 
+def run_networks(compiled: Sequence[Compiled], where: str, *, inputs: int) -> list[tuple[int, ...]]:
+    """Run many small networks in one program; the hashes of each one's outputs.
+
+    Raises:
+        BenchError: As :func:`run_network`.
+    """
+    board, folder = board_of(where), _folder(where, compiled[0])
+    program = _write_and_build(board, folder, compiled, inputs, timed=False)
+    return _execute(board, program, None, len(compiled), inputs)
+
+
+def _folder(where: str, compiled: Compiled) -> Path:
+    folder = build_dir() / "networkbench" / f"{where}-{compiled.core}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _write_and_build(board: Board, folder: Path, networks: Sequence[Compiled], inputs: int, *, timed: bool) -> Path:
+    arena = max(4, *(-(-compiled.arena_bytes // 4) * 4 for compiled in networks))
+    packed = b"".join(len(c.blob).to_bytes(4, "little") + c.blob for c in networks)
+    (folder / "network.hkn").write_bytes(packed)
+    text = _DATA.format(blob=folder / "network.hkn", words=arena // 4, inputs=inputs, timed=int(timed), arena=arena)
+    (folder / "data.c").write_text(text)
+    return _build(board, folder, "bench")
+
+
+def _execute(
+    board: Board, program: Path, trace_file: Path | None, n_networks: int, inputs: int
+) -> list[tuple[int, ...]]:
+    output = execute([str(program)] if board.is_host else qemu_command(board, program, trace_file))
+    parts = re.split(r"^load ", output, flags=re.MULTILINE)[1:]
+    for part in parts:
+        if not part.startswith("00000000"):
+            raise BenchError(f"{board.core}: the runtime refused the blob with status {part[:8]}")
+    hashes = [
+        tuple(int(found, 16) for found in re.findall(r"^check [0-9a-f]{8} ([0-9a-f]{8})$", part, re.MULTILINE))
+        for part in parts
+    ]
+    if [len(found) for found in hashes] != [inputs] * n_networks:
+        raise BenchError(
+            f"{board.core}: found {[len(found) for found in hashes]} outputs, expected {inputs} of each of "
+            f"{n_networks} networks; the run was cut short"
+        )
+    return hashes
+
+
 def _build(board: Board, folder: Path, name: str, *extra: str) -> Path:
-    root = project_root()
     if board.core == "cortex-m55":
         board = with_helium(board)
-    tools = "" if board.is_host else build_plan.CROSS_PREFIX
+    gcc, flags = _compiler(board)
     program = folder / name
-    flags = [flag for flag in build_plan.compile_flags(root, board) if flag not in {"-fPIC", "-Werror"}]
-    sources = [*sorted((root / "firmware" / "src" / "net").glob("hk_net_*.c")), folder / "data.c"]
-    sources += [_GUEST / "network_main.c", _PORT / "bench_port.c"]
-    includes = [f"-I{path}" for path in (_PORT, root / "firmware" / "include")]
+    sources = [folder / "data.c", _GUEST / "network_main.c", _PORT / "bench_port.c"]
     link = ["-Wl,--gc-sections"] if board.is_host else link_flags(board)
-    compile_program([f"{tools}gcc", *flags, *includes, *extra, *map(str, sources), *link, "-o", str(program)])
+    runtime = [] if "-DNETWORK_EMPTY" in extra else [str(_runtime(board))]
+    compile_program([gcc, *flags, *extra, *map(str, sources), *runtime, *link, "-o", str(program)])
     return program
+
+
+def _compiler(board: Board) -> tuple[str, list[str]]:
+    root = project_root()
+    flags = [flag for flag in build_plan.compile_flags(root, board) if flag not in {"-fPIC", "-Werror"}]
+    includes = [f"-I{path}" for path in (_PORT, root / "firmware" / "include")]
+    return f"{'' if board.is_host else build_plan.CROSS_PREFIX}gcc", [*flags, *includes]
+
+
+def _runtime(board: Board) -> Path:
+    """The runtime as one relocatable object, compiled once per core and state of its sources."""
+    gcc, flags = _compiler(board)
+    root = project_root() / "firmware"
+    sources = sorted((root / "src" / "net").glob("hk_net_*.c"))
+    digest = hashlib.sha256("\0".join([toolchain_version(gcc.removesuffix("gcc")), *flags]).encode())
+    for file in [*sources, *sorted((root / "src" / "net").glob("*.h")), *sorted((root / "include" / "hk").glob("*.h"))]:
+        digest.update(file.name.encode() + file.read_bytes())
+    made = build_dir() / "networkbench" / f"runtime-{board.core}-{digest.hexdigest()[:12]}.o"
+    if not made.is_file():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=made.parent) as work:
+            partial = Path(work) / made.name
+            compile_program([gcc, *flags, "-r", "-nostdlib", *map(str, sources), "-o", str(partial)])
+            partial.replace(made)
+    return made
 
 
 def code_bytes(compiled: Compiled, core: str) -> int:
     """Code and constants of the runtime in flash, without the blob: the program with it less the program without."""
-    folder = build_dir() / "networkbench" / f"{core}-{compiled.core}"
-    board = board_of(core)
-    with_network = _flash_bytes(_build(board, folder, "bench")) - len(compiled.blob)
+    board, folder = board_of(core), _folder(core, compiled)
+    program = _write_and_build(board, folder, [compiled], 0, timed=False)
+    with_network = _flash_bytes(program) - len(compiled.blob)
     return with_network - _flash_bytes(_build(board, folder, "empty", "-DNETWORK_EMPTY"))
 
 

@@ -73,8 +73,8 @@ static hk_status_t run_input(uint32_t index) {
     return status;
 }
 
-static void run_network(void) {
-    const hk_status_t status = hk_net_load(&net, network_blob, (size_t)(network_blob_end - network_blob));
+static void run_network(const uint8_t *blob, uint32_t n_bytes) {
+    const hk_status_t status = hk_net_load(&net, blob, n_bytes);
     put("load", (uint32_t)status, 0U, 1U);
     if (status != HK_OK) {
         return;
@@ -99,11 +99,21 @@ static void run_network(void) {
     }
 }
 
+/* Each with its length in front. */
+static void run_networks(void) {
+    for (const uint8_t *at = network_blob; at < network_blob_end;) {
+        uint32_t n_bytes;
+        memcpy(&n_bytes, at, sizeof n_bytes);
+        run_network(at + sizeof n_bytes, n_bytes);
+        at += sizeof n_bytes + n_bytes;
+    }
+}
+
 #endif
 
 void bench_main(void) {
 #if !defined(NETWORK_EMPTY)
-    run_network();
+    run_networks();
 #endif
     put("end", 0U, 0U, 0U);
 }
