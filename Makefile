@@ -34,7 +34,7 @@ check: setup ## static checks: ruff, mypy, generated files, clang-format, cppche
 
 bench: setup ## benchmarks with peers side by side, and every headset in the loop; results in build/bench
 	@mkdir -p build/bench
-	$(PY)/python models/benchmarks/reference_speed.py --json build/bench/reference_speed.json
+	$(PY)/python -m hushkit_hil.controllerbench --peers --json build/bench/controllers.json --markdown build/bench/controllers.md
 	$(PY)/python iot/benchmarks/shadow_load.py --seconds 3 --json build/bench/shadow_load.json
 	$(PY)/hushkit kernels validate
 	$(PY)/hushkit kernels bench --json build/bench/kernels.json

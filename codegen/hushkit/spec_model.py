@@ -233,9 +233,9 @@ class Fdaf:
     taps: int = 512
     secondary_taps: int = 256
     update_block: int = 32
-    step: float = 0.1
-    leak: float = 1e-4
-    regularisation_db: float = -90.0
+    step: float = 0.3
+    leak: float = 1e-5
+    regularisation_db: float = -80.0
     algorithm: Literal["fdaf"] = "fdaf"
 
 

@@ -122,13 +122,15 @@ class HostPath:
         self._library.host_path_run(_pointer(given), _pointer(out))
         return out
 
-    def update(self, reference: Ints, error: Ints, *, adapt: bool = True, trust_q16: int = 1 << 16) -> None:
-        """Run one background job."""
+    def update(
+        self, reference: Ints, error: Ints, *, target: int = 0, adapt: bool = True, trust_q16: int = 1 << 16
+    ) -> None:
+        """Run one background job; a controller takes the whole error, or the target at its end."""
         x, e = (np.ascontiguousarray(values, dtype=np.int32) for values in (reference, error))
-        self._library.host_path_update(_pointer(x), _pointer(e), int(adapt), trust_q16)
+        self._library.host_path_update(_pointer(x), _pointer(e), target, int(adapt), trust_q16)
 
     def commit(self) -> None:
-        """Let the finished job act."""
+        """End of an update block: let the finished job act, hand the block over to the next one."""
         self._library.host_path_commit()
 
 

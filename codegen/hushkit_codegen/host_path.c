@@ -40,9 +40,10 @@ void host_path_run(const int32_t (*in)[HK_CONFIG_UPDATE_BLOCK], int32_t (*out)[H
     }
 }
 
-void host_path_update(const int32_t *reference, const int32_t *error, int32_t adapt, uint32_t trust_q16) {
+void host_path_update(const int32_t *reference, const int32_t *error, int32_t target, int32_t adapt,
+                      uint32_t trust_q16) {
     const hk_control_input_t input = {
-        .reference = reference, .error = error, .adapt = adapt != 0, .trust_q16 = trust_q16};
+        .reference = reference, .error = error, .target = target, .adapt = adapt != 0, .trust_q16 = trust_q16};
     for (uint32_t index = 0U; index < hk_control_ops()->slices; index++) {
         hk_control_ops()->slice(0U, index, &input);
     }
@@ -50,4 +51,5 @@ void host_path_update(const int32_t *reference, const int32_t *error, int32_t ad
 
 void host_path_commit(void) {
     hk_control_ops()->commit(0U);
+    hk_control_ops()->hand_over(0U, false);
 }
