@@ -33,6 +33,10 @@ def _filters(spec: HeadsetSpec) -> _Found:
     for name, design in (("feedforward", spec.feedforward), ("transparency", spec.transparency)):
         for number, row in enumerate(design.rows, start=1):
             yield from _section(f"filters.{name}.rows", number, row)
+    for number, row in enumerate(spec.feedback.rows, start=1):
+        yield from _section("filters.feedback.rows", number, row)
+    if spec.feedback.kind != "none" and "error" not in spec.audio.microphones:
+        yield "filters.feedback", "feedback needs an error microphone", 'add "error" to audio.microphones, or remove it'
     if spec.modes.start == "transparency" and spec.transparency.kind == "none":
         yield (
             "modes.start",

@@ -122,6 +122,8 @@ def _cycles(spec: HeadsetSpec, taps: int) -> float:
     block = spec.audio.block
     ear = core.interrupt / block
     ear += _filter_cycles(core, spec.feedforward, block) + _filter_cycles(core, spec.transparency, block)
+    if spec.feedback.kind != "none":
+        ear += (spec.feedback.sections + spec.feedback.model_sections) * core.biquad
     if isinstance(spec.adaptive, WarpedLs):
         ear += core.sample * _WARPED_SAMPLE
         ear += _warped_cycles(core, spec.adaptive, taps, spec.audio.rate_hz)

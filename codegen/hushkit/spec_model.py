@@ -76,6 +76,28 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """The fixed controller from the error microphone to the driver, on top of which feedforward works.
+
+    Attributes:
+        kind: ``fit`` (shaped for the path set), ``sos`` (the rows given, checked) or ``none``.
+        sections: Second-order sections of the controller.
+        model_sections: Second-order sections of the path's model that keeps programme from being cancelled.
+        margin_db, margin_deg: Gain and phase margin in every fit of the set.
+        waterbed_db: Worst amplification of any frequency in every fit within 3 dB of the measured gain.
+        rows: Rows of ``sos`` as SciPy orders them, b0 b1 b2 a0 a1 a2, dimensionless.
+    """
+
+    kind: str = "none"
+    sections: int = 2
+    model_sections: int = 3
+    margin_db: float = 6.0
+    margin_deg: float = 30.0
+    waterbed_db: float = 3.0
+    rows: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NoAdaptive:
     """No adaptive filter. A secondary-path model still lets the headset estimate its attenuation."""
 
@@ -353,6 +375,7 @@ class HeadsetSpec:
     budgets: Budgets
     classifier: Classifier | None = None
     categories: tuple[Category, ...] = ()
+    feedback: Feedback = Feedback()
 
     @property
     def buffering_samples(self) -> int:

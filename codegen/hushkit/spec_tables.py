@@ -24,6 +24,7 @@ from hushkit.spec_model import (
     Converters,
     Core,
     Fdaf,
+    Feedback,
     Filter,
     FxNlms,
     HeadsetSpec,
@@ -43,13 +44,16 @@ SCHEMA = 1
 def read_spec(root: Reader) -> HeadsetSpec:
     """Read every table; faults are noted in the reader, with stand-ins in their place."""
     root.choice_number("schema", (SCHEMA,), f"this Hushkit reads schema {SCHEMA}; convert the spec")
+    feedforward, transparency, feedback = _read_filters(root)
     spec = HeadsetSpec(
         name=root.text("name", r"[a-z][a-z0-9-]{0,31}", 'a name like "flagship-m7" (a-z, 0-9, -; up to 32)'),
         core=_read_core(root),
         audio=_read_audio(root),
         converters=_read_converters(root),
         acoustics=_read_acoustics(root),
-        **_read_filters(root),
+        feedforward=feedforward,
+        transparency=transparency,
+        feedback=feedback,
         adaptive=_read_adaptive(root),
         modes=_read_modes(root),
         limiter=_read_limiter(root),
@@ -118,17 +122,42 @@ def _read_acoustics(root: Reader) -> Acoustics:
     return acoustics
 
 
-def _read_filters(root: Reader) -> dict[str, Filter]:
+def _read_filters(root: Reader) -> tuple[Filter, Filter, Feedback]:
+    """Feedforward, transparency, feedback."""
     none = Filter("none")
     table = root.table("filters", required=True, purpose="[filters.feedforward] and [filters.transparency]")
     if table is None:
-        return {"feedforward": none, "transparency": none}
-    filters = {}
+        return none, none, Feedback()
+    filters = []
     for name in ("feedforward", "transparency"):
         part = table.table(name, required=True, purpose='kind = "fit", "fir", "sos" or "none"')
-        filters[name] = none if part is None else _read_filter(part)
+        filters.append(none if part is None else _read_filter(part))
+    part = table.table("feedback", required=False, purpose="")
+    feedback = Feedback() if part is None else _read_feedback(part)
     table.finish()
-    return filters
+    return filters[0], filters[1], feedback
+
+
+def _read_feedback(table: Reader) -> Feedback:
+    usual = Feedback()
+    kind = table.choice("kind", ("fit", "sos", "none"))
+    if kind == "none":
+        table.finish()
+        return usual
+    rows = table.rows("rows", 6) if kind == "sos" else ()
+    if len(rows) > MAX_SECTIONS:
+        table.fault("rows", f"{len(rows)} sections", f"give at most {MAX_SECTIONS}")
+    feedback = Feedback(
+        kind,
+        sections=len(rows) or table.integer("sections", 1, 4, default=usual.sections),
+        model_sections=table.integer("model_sections", 1, 8, default=usual.model_sections),
+        margin_db=table.number("margin_db", 3.0, 30.0, default=usual.margin_db, unit="dB"),
+        margin_deg=table.number("margin_deg", 20.0, 90.0, default=usual.margin_deg, unit="degrees"),
+        waterbed_db=table.number("waterbed_db", 0.5, 6.0, default=usual.waterbed_db, unit="dB"),
+        rows=rows,
+    )
+    table.finish()
+    return feedback
 
 
 def _read_filter(table: Reader) -> Filter:

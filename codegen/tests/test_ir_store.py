@@ -59,7 +59,7 @@ def test_digest_ignores_what_the_firmware_does_not_read(stored: Path) -> None:
         (lambda d: d["categories"]["row_of"].__setitem__(0, 99), "categories.row_of: found 99, expected 0 to"),
         (lambda d: d.pop("rate_hz"), "rate_hz: found nothing, expected a value"),
         (lambda d: d.update(extra=1), "extra: found an unknown key"),
-        (lambda d: d.update(schema=9), "schema 9, expected 2"),
+        (lambda d: d.update(schema=9), "schema 9, expected 3"),
         (lambda d: d.update(ears=3), "ears: found 3, expected 1 to 2"),
         (lambda d: d.update(block=1.0), "block: found 1.0, expected an integer"),
         (lambda d: d.update(ears=True), "ears: found True, expected an integer"),

@@ -11,6 +11,7 @@ from hushkit_models.acoustics.paths import PathSet, load_paths
 from hushkit_codegen.design.categories import design_categories
 from hushkit_codegen.design.classic import design_fdaf, design_fxnlms, design_hybrid
 from hushkit_codegen.design.classifier import design_classifier
+from hushkit_codegen.design.feedback import Plant, design_feedback
 from hushkit_codegen.design.fixed import design_feedforward, design_transparency
 from hushkit_codegen.design.quantize import quantize_fir, to_q31
 from hushkit_codegen.design.spectra import DesignScene, design_scene
@@ -56,6 +57,9 @@ def design_headset(
         dc_pole=_dc_pole(spec),
     )
     feedforward, first = design_feedforward(spec.feedforward, scene)
+    feedback, feedback_model, back = design_feedback(
+        spec.feedback, scene, Plant(loaded.secondary, latency, _dc_pole(spec))
+    )
     transparency, second = design_transparency(spec.transparency, scene)
     secondary, third = _secondary(spec, loaded, latency)
     adaptive, fourth = _adaptive(spec, scene, loaded, latency)
@@ -87,7 +91,9 @@ def design_headset(
         watch_ratio_q16=round(10 ** (spec.watch.ratio_db / 10) * 65536),
         categories=design_categories(spec),
         classifier=design_classifier(spec, spec.adaptive.update_block or _IDLE_UPDATE_BLOCK),
-        quality=tuple(item for item in (first, second, third, fourth) if item is not None),
+        feedback=feedback,
+        feedback_model=feedback_model,
+        quality=tuple(item for item in (first, second, third, fourth, back) if item is not None),
     )
 
 

@@ -75,7 +75,7 @@ def refine_sections(sos: Sos, omega: NDArray[np.float64], cost: Cost, *, evaluat
     by_denominator = _CORNERS @ delays
 
     def parts(parameters: NDArray[np.float64]) -> tuple[Response, Response, Response]:
-        rows = _sections_of(parameters)
+        rows = sections_of(parameters)
         above, below = rows[:, :3] @ delays, rows[:, 3:] @ delays
         return above, below, np.prod(above / below, axis=0)
 
@@ -95,10 +95,10 @@ def refine_sections(sos: Sos, omega: NDArray[np.float64], cost: Cost, *, evaluat
                 change[:, 3 * n + 2 * i + corner] = -response * moved / below[i]
         return cost.slopes(response, change)
 
-    start = _parameters_of(sos)
+    start = parameters_of(sos)
     found = scipy.optimize.least_squares(residuals, start, jac=jacobian, x_scale="jac", max_nfev=evaluations)
     better = found.x if found.cost <= 0.5 * np.sum(residuals(start) ** 2) else start
-    return _sections_of(better)
+    return sections_of(better)
 
 
 # Corners of the triangle of stable denominators 1, a1, a2, drawn in to the largest pole radius: double poles at -1 and
@@ -118,13 +118,15 @@ def _shares(logs: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(raised / raised.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-def _parameters_of(sos: Sos) -> NDArray[np.float64]:
+def parameters_of(sos: Sos) -> NDArray[np.float64]:
+    """Free numbers behind stable sections, shape (5 n,): any such numbers make stable sections."""
     shares = np.maximum(sos[:, 3:] @ np.linalg.inv(_CORNERS), 1e-9)
     logs = np.log(shares[:, :2] / shares[:, 2:])
     return np.concatenate([(sos[:, :3] @ _TO_NUMERATOR).ravel(), logs.ravel()])
 
 
-def _sections_of(parameters: NDArray[np.float64]) -> Sos:
+def sections_of(parameters: NDArray[np.float64]) -> Sos:
+    """The sections of `parameters_of`, shape (n, 6)."""
     n = parameters.size // 5
     numerators = parameters[: 3 * n].reshape(n, 3) @ _NUMERATOR
     denominators = _shares(parameters[3 * n :].reshape(n, 2)) @ _CORNERS

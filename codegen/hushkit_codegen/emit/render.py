@@ -11,6 +11,7 @@ from hushkit_codegen.ir import (
     FirIr,
     HeadsetIr,
     HybridIr,
+    SilentIr,
     TransversalIr,
     WarpedLsIr,
     describe_quality,
@@ -28,10 +29,15 @@ from hushkit_codegen.kernels.headset import (
 )
 from hushkit_codegen.kernels.tracking import tracking_parts
 
-DESIGN_ABI = 6
+DESIGN_ABI = 7
 KERNELS_ABI = 4
 _MODES = ("HK_DESIGN_MODE_OFF", "HK_DESIGN_MODE_ANC", "HK_DESIGN_MODE_TRANSPARENCY")
-_TITLES = {"feedforward": "Fixed filter", "transparency": "Hear-through filter"}
+_TITLES = {
+    "feedforward": "Fixed filter",
+    "transparency": "Hear-through filter",
+    "feedback": "Feedback controller",
+    "feedback_model": "Path to the error microphone, as feedback takes programme out",
+}
 
 
 def emit_headset(ir: HeadsetIr, *, kernels: str = "generated") -> dict[str, str]:
@@ -87,6 +93,13 @@ def _environment() -> jinja2.Environment:
     )
 
 
+def _filters(ir: HeadsetIr) -> tuple[tuple[str, FilterIr], ...]:
+    """Fixed filters by name; those of feedback only where there is feedback."""
+    always = (("feedforward", ir.feedforward), ("transparency", ir.transparency))
+    back = (("feedback", ir.feedback), ("feedback_model", ir.feedback_model))
+    return always if isinstance(ir.feedback, SilentIr) else (*always, *back)
+
+
 def _sections(design: FilterIr) -> int:
     return len(design.sections) if isinstance(design, BiquadIr) else 0
 
@@ -117,6 +130,8 @@ def _macros(ir: HeadsetIr, digest: str) -> list[tuple[str, str, str]]:
         ("HK_CONFIG_FEEDFORWARD_TAPS", f"{_taps(ir.feedforward)}U", ""),
         ("HK_CONFIG_TRANSPARENCY_SECTIONS", f"{_sections(ir.transparency)}U", ""),
         ("HK_CONFIG_TRANSPARENCY_TAPS", f"{_taps(ir.transparency)}U", ""),
+        ("HK_CONFIG_FEEDBACK_SECTIONS", f"{_sections(ir.feedback)}U", ""),
+        ("HK_CONFIG_FEEDBACK_MODEL_SECTIONS", f"{_sections(ir.feedback_model)}U", ""),
         ("HK_CONFIG_ALGORITHM", f"HK_ALGORITHM_{ir.adaptive.algorithm.upper()}", ""),
         ("HK_CONFIG_UPDATE_BLOCK", f"{ir.update_block}U", "samples per background job"),
         ("HK_CONFIG_CONTROL_TAPS", f"{len(prior.taps) if prior else 0}U", ""),
@@ -139,7 +154,7 @@ def _macros(ir: HeadsetIr, digest: str) -> list[tuple[str, str, str]]:
 
 def _tables(ir: HeadsetIr) -> list[Table]:
     tables = []
-    for name, design in (("feedforward", ir.feedforward), ("transparency", ir.transparency)):
+    for name, design in _filters(ir):
         macro = f"HK_CONFIG_{name.upper()}"
         if isinstance(design, BiquadIr):
             tables.append(sections_table(_TITLES[name], f"hk_design_{name}_taps[{macro}_SECTIONS][5]", design))
@@ -178,7 +193,7 @@ def _fields(ir: HeadsetIr) -> list[str]:
         ".start_mode = HK_CONFIG_START_MODE,",
         f".full_scale_mdb_spl = {ir.full_scale_mdb_spl},",
     ]
-    for name, design in (("feedforward", ir.feedforward), ("transparency", ir.transparency)):
+    for name, design in _filters(ir):
         if isinstance(design, BiquadIr):
             fields.append(
                 f".{name} = {{.taps = hk_design_{name}_taps, .n_sections = {len(design.sections)}, "
@@ -208,7 +223,7 @@ def _fir_field(array: str, design: FirIr) -> str:
 def _generated_kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:
     parts = [headset_preamble()]
     silent: list[str] = []
-    for name, design in (("feedforward", ir.feedforward), ("transparency", ir.transparency)):
+    for name, design in _filters(ir):
         if isinstance(design, BiquadIr | FirIr):
             parts.append(filter_part(name, _TITLES[name], design, core=ir.core, block=ir.block))
         else:
@@ -242,7 +257,7 @@ def _kernels(templates: jinja2.Environment, ir: HeadsetIr, digest: str) -> str:
     parts: list[str] = []
     states: list[str] = []
     summary: list[str] = []
-    for name, design in (("feedforward", ir.feedforward), ("transparency", ir.transparency)):
+    for name, design in _filters(ir):
         parts.append(_filter_part(templates, name, design))
         states += _filter_states(name, design)
         summary.append(f"{name.capitalize():<13} {_describe(design)}")

@@ -7,7 +7,7 @@ Q1.15, levels in thousandths of a decibel (mdb), powers in units of 2^-48 of ful
 from dataclasses import dataclass
 from typing import Literal
 
-IR_SCHEMA = 2
+IR_SCHEMA = 3
 N_CATEGORIES = 57
 
 
@@ -305,6 +305,9 @@ class FilterQuality:
         attenuation_mdb: Noise at the ear with the filter off over on, in the design scene; 0 for the others.
         worst_octave_mdb: The least of that over the octaves 63 Hz to 8 kHz; for transparency the largest deviation from
             the ideal, 100 Hz to 6 kHz.
+        margin_mdb, margin_mdeg: Of feedback: least gain and phase margin over its set of fits; 0 for the others. There
+            `fit_error_mdb` is the colour it lends to programme, `attenuation_mdb` what it takes from what the
+            feedforward optimum leaves, `worst_octave_mdb` the waterbed, negative.
         warning: Empty, or what was given up and why.
     """
 
@@ -313,6 +316,8 @@ class FilterQuality:
     attenuation_mdb: int
     worst_octave_mdb: int
     warning: str = ""
+    margin_mdb: int = 0
+    margin_mdeg: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,4 +350,6 @@ class HeadsetIr:
     quality: tuple[FilterQuality, ...]
     categories: CategoriesIr = CategoriesIr()
     classifier: ClassifierIr | None = None
+    feedback: FilterIr = SilentIr()
+    feedback_model: FilterIr = SilentIr()
     schema: int = IR_SCHEMA

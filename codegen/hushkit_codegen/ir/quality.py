@@ -5,12 +5,18 @@ from hushkit_codegen.ir.model import FilterQuality
 
 def describe_quality(item: FilterQuality) -> str:
     """Say what was found about one filter, or what was given up and why."""
-    if item.warning and item.name == "feedforward":
+    if item.warning and item.name in {"feedforward", "feedback"}:
         return f"{item.name}: {item.warning}"
     if item.name == "feedforward":
         text = (
             f"{_db(item.attenuation_mdb)} attenuation in its scene, worst octave {_db(item.worst_octave_mdb)}, "
             f"{_db(item.fit_error_mdb)} from the causal optimum"
+        )
+    elif item.name == "feedback":
+        text = (
+            f"{_db(item.attenuation_mdb)} beside the feedforward optimum, waterbed {_db(-item.worst_octave_mdb)}, "
+            f"margins {_db(item.margin_mdb)} and {item.margin_mdeg // 1000} degrees, "
+            f"programme within {_db(item.fit_error_mdb)}"
         )
     elif item.name == "transparency":
         text = f"open ear within {_db(item.worst_octave_mdb)}, rms {_db(item.fit_error_mdb, places=2)}"

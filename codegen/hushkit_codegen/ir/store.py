@@ -122,6 +122,8 @@ def _read(root: "_Table") -> HeadsetIr:
         quality=tuple(_read_quality(part) for part in root.tables("quality")),
         categories=_read_categories(root.table("categories")),
         classifier=_read_classifier(root.optional_table("classifier")),
+        feedback=_read_sections(root.table("feedback")),
+        feedback_model=_read_sections(root.table("feedback_model")),
         schema=root.integer("schema", (IR_SCHEMA, IR_SCHEMA)),
     )
     root.finish()
@@ -147,6 +149,13 @@ def _read_filter(table: "_Table") -> FilterIr:
     else:
         raise table.error("kind", f'"{kind}"', "sos, fir or none")
     table.finish()
+    return design
+
+
+def _read_sections(table: "_Table") -> FilterIr:
+    design = _read_filter(table)
+    if isinstance(design, FirIr):
+        raise table.error("kind", "a fir", "sos or none")
     return design
 
 
@@ -371,6 +380,8 @@ def _read_quality(table: "_Table") -> FilterQuality:
         table.integer("attenuation_mdb", _LEVEL),
         table.integer("worst_octave_mdb", _LEVEL),
         table.text("warning"),
+        table.integer("margin_mdb", _LEVEL),
+        table.integer("margin_mdeg", (0, 180_000)),
     )
     table.finish()
     return quality

@@ -26,6 +26,7 @@ typedef struct {
     int32_t fixed[HK_CONFIG_UPDATE_BLOCK];     /* fixed filter's part of the anti-noise, at full gain */
     int32_t anti[HK_CONFIG_UPDATE_BLOCK];      /* anti-noise at full gain: what would have played at intensity 1 */
     int32_t played[HK_CONFIG_UPDATE_BLOCK];    /* anti-noise as it played: mode, intensity and limiter applied */
+    int32_t back[HK_CONFIG_UPDATE_BLOCK];      /* feedback as it played, beside the anti-noise */
     int32_t other[HK_CONFIG_UPDATE_BLOCK];     /* programme and transparency as they played */
     uint32_t overload;                         /* input samples at the rails */
     bool wanted;                               /* mode and intensity ask for anti-noise */

@@ -5,7 +5,7 @@
  * hushkit_codegen writes, per spec, firmware/generated/<spec>/ with
  *   hk_config.h   sizes as macros, all defined in every spec:
  *                 HK_CONFIG_EARS, HK_CONFIG_BLOCK (1, 4, 8), HK_CONFIG_RATE_HZ, HK_CONFIG_CLOCK_HZ,
- *                 HK_CONFIG_FEEDFORWARD_SECTIONS, HK_CONFIG_TRANSPARENCY_SECTIONS (0: none),
+ *                 HK_CONFIG_{FEEDFORWARD,TRANSPARENCY,FEEDBACK,FEEDBACK_MODEL}_SECTIONS (0: none),
  *                 HK_CONFIG_ALGORITHM (HK_ALGORITHM_...), HK_CONFIG_UPDATE_BLOCK (multiple of BLOCK and of 8, <= 64),
  *                 HK_CONFIG_CONTROL_TAPS (multiple of 32; 0 without fxnlms, hybrid and fdaf),
  * HK_CONFIG_CONTROL_EXPONENT, HK_CONFIG_SECONDARY_TAPS (multiple of 4; 0 without error microphone),
@@ -25,7 +25,7 @@
 
 #include <stdint.h> /* int32_t, uint8_t */
 
-#define HK_DESIGN_ABI 6
+#define HK_DESIGN_ABI 7
 
 /** Modes, in the order of the wire and the shadow. */
 enum { HK_DESIGN_MODE_OFF = 0, HK_DESIGN_MODE_ANC = 1, HK_DESIGN_MODE_TRANSPARENCY = 2 };
@@ -151,6 +151,8 @@ typedef struct {
     int32_t full_scale_mdb_spl;             /* sound level of a full-scale sine at the microphones, in 0.001 dB */
     hk_biquad_design_t feedforward;         /* fixed filter, reference microphone to driver */
     hk_biquad_design_t transparency;        /* hear-through filter, reference microphone to driver */
+    hk_biquad_design_t feedback;            /* controller, error microphone to driver */
+    hk_biquad_design_t feedback_model;      /* path to the error microphone: what keeps programme out of it */
     hk_fir_design_t secondary;              /* model of the path from driver to error microphone */
     hk_fxnlms_design_t fxnlms;              /* zeros unless algorithm is HK_ALGORITHM_FXNLMS */
     hk_warped_ls_design_t warped_ls;        /* zeros unless algorithm is HK_ALGORITHM_WARPED_LS */

@@ -8,8 +8,8 @@
  *
  * Numbers   Samples Q1.31. Filters scale inside so that no intermediate can overflow; outputs saturate to Q1.31.
  * Sign      A filter's output goes to the driver as it is: at the error microphone e = d + S * y.
- * Context   hk_kernel_{feedforward,transparency,control}_run: audio interrupt, as hk_kernel_warped_run. The others:
- *           background; they share no state with the audio functions. Nothing here can fail.
+ * Context   hk_kernel_{feedforward,transparency,feedback,feedback_model,control}_run: audio interrupt, as
+ * hk_kernel_warped_run. The others: background; they share no state with the audio functions. Nothing here can fail.
  * Twin      models/hushkit_models/twin, equal bit for bit
  */
 #ifndef HK_KERNELS_H
@@ -31,6 +31,13 @@ void hk_kernel_feedforward_run(uint32_t ear, const int32_t *x, int32_t *y);
 
 /** Hear-through filter, reference microphone to driver. y may not overlap x. */
 void hk_kernel_transparency_run(uint32_t ear, const int32_t *x, int32_t *y);
+
+/** Feedback controller, error microphone to driver; only where HK_CONFIG_FEEDBACK_SECTIONS is not 0. */
+void hk_kernel_feedback_run(uint32_t ear, const int32_t *x, int32_t *y);
+
+/** Path from the driver to the error microphone without the whole samples of latency, in a few sections; only where
+ *  HK_CONFIG_FEEDBACK_SECTIONS is not 0. */
+void hk_kernel_feedback_model_run(uint32_t ear, const int32_t *x, int32_t *y);
 
 /** Adaptive control filter with the weights of one snapshot: y[n] = sum_k w[k] * x[n - k] *
  * 2^HK_CONFIG_CONTROL_EXPONENT.

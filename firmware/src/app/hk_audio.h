@@ -6,6 +6,8 @@
  *                            +-> control ------+-> anti-noise -> gain --+
  *                            +-> transparency -------------------> gain -+-> limiter -> driver
  *     programme ---------------------------------------------------------+
+ *     error -> DC block -> less what programme and transparency are      |
+ *                          meant to sound like -> feedback -> gain ------+
  *
  * Numbers   Samples Q1.31, gains Q30. Sums are 64 bits wide up to the limiter.
  * Context   Audio interrupt; hk_audio_init in the thread before audio starts.
@@ -27,6 +29,8 @@ typedef struct {
 } hk_audio_request_t;
 
 typedef struct {
+    int32_t other[HK_CONFIG_LATENCY_SAMPLES]; /* programme and transparency that have played, a ring ... */
+    uint32_t oldest;                          /* ... and what reaches the error microphone with this block */
     hk_dc_block_t reference_dc;
     hk_dc_block_t error_dc;
     hk_ramp_t anti;

@@ -33,7 +33,7 @@ _Static_assert(HK_CONFIG_UPDATE_BLOCK % 8 == 0 && HK_CONFIG_UPDATE_BLOCK <= 64, 
 typedef enum { JOB_IDLE, JOB_POSTED, JOB_DONE } job_state_t;
 
 typedef struct {
-    int32_t played[HISTORY]; /* oldest first; ends with the job's block */
+    int32_t played[HISTORY]; /* anti-noise and feedback, oldest first; ends with the job's block */
     int32_t other[HISTORY];
     int32_t beside[HISTORY]; /* all that played less the fixed filter's part at full gain; only where wanted */
     hk_dc_block_t played_dc;
@@ -204,14 +204,21 @@ static void append(int32_t *history, hk_dc_block_t *dc, const int32_t *block) {
 }
 
 static void begin(ear_t *s, const hk_record_t *record) {
-    append(s->played, &s->played_dc, record->played);
-    if (ops->wants_target || ops->wants_beside) {
+    int32_t answer[BLOCK];
+    for (uint32_t n = 0U; n < BLOCK; n++) {
+        answer[n] = hk_saturate((int64_t)record->played[n] + record->back[n]);
+    }
+    append(s->played, &s->played_dc, answer);
+    if (ops->wants_beside) {
         for (uint32_t n = 0U; n < BLOCK; n++) {
             s->now[n] = hk_saturate((int64_t)record->played[n] + record->other[n] - record->fixed[n]);
         }
     }
     if (ops->wants_target) {
-        append(s->beside, &s->beside_dc, s->now);
+        for (uint32_t n = 0U; n < BLOCK; n++) {
+            answer[n] = hk_saturate((int64_t)answer[n] + record->other[n] - record->fixed[n]);
+        }
+        append(s->beside, &s->beside_dc, answer);
         s->target = hk_saturate((int64_t)record->error[BLOCK - 1U] - through_model(&s->beside[HISTORY - 1U]));
     }
     s->with_anti = 0U;
@@ -225,14 +232,15 @@ static void begin(ear_t *s, const hk_record_t *record) {
     }
 }
 
-/* Eight samples of the error as it would be if exactly the full-gain anti-noise had played: e + S * (anti - out). In
- * the usual case, full gain and no programme, the stream is zero and so is what the model makes of it. */
+/* Eight samples of the error as it would be if exactly the full-gain anti-noise had played, and no feedback:
+ * e + S * (anti - out). In the usual case, full gain and neither programme nor feedback, the stream is zero and so is
+ * what the model makes of it. */
 static void make_error(ear_t *s, uint32_t ear, const hk_record_t *record, uint32_t at) {
     int32_t drive[HK_KERNEL_SLICE];
     int32_t correction[HK_KERNEL_SLICE];
     for (uint32_t n = 0U; n < HK_KERNEL_SLICE; n++) {
         const uint32_t i = at + n;
-        drive[n] = hk_saturate((int64_t)record->anti[i] - record->played[i] - record->other[i]);
+        drive[n] = hk_saturate((int64_t)record->anti[i] - record->played[i] - record->back[i] - record->other[i]);
     }
     if (!all_zero(drive, HK_KERNEL_SLICE)) {
         s->drive_idle = 0U;
