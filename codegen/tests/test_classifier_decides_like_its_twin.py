@@ -71,7 +71,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 
 def _begin(library: ctypes.CDLL, rules: emergency.Rules, enter: int = 400) -> None:
-    packed = np.array([rules.threshold], np.uint16).tobytes()
+    packed = np.array([rules.threshold, rules.hint], np.uint16).tobytes()
     packed += bytes([rules.suspect, rules.window, rules.confirm, rules.cadence, rules.release])
     library.begin(enter, packed + b"\0")
 
@@ -154,23 +154,23 @@ def test_votes_in_c_equal_their_twin(library: ctypes.CDLL) -> None:
     assert turns > 20
 
 
-def test_emergency_is_suspected_within_two_votes_and_confirmed_within_two_seconds() -> None:
-    """At looks every 160 ms: two votes make way, eight (five with a rhythm) make the event."""
-    rules = emergency.rules_for(5, 0.8)
+def test_emergency_is_suspected_within_two_looks_and_confirmed_within_two_seconds() -> None:
+    """At looks every 160 ms: two hints make way, ten votes (six with a rhythm) make the event."""
+    rules = emergency.rules_for(5, 0.9)
     plain, rhythmic = emergency.Emergency(rules), emergency.Emergency(rules)
 
     plain_states = [(plain.look(900, [900, 0, 0, 0, 0], cadence=False), plain.state)[1] for _ in range(12)]
     rhythm_states = [(rhythmic.look(900, [900, 0, 0, 0, 0], cadence=True), rhythmic.state)[1] for _ in range(12)]
 
     assert plain_states.index(emergency.State.SUSPECTED) == 1
-    assert plain_states.index(emergency.State.CONFIRMED) == 7
-    assert rhythm_states.index(emergency.State.CONFIRMED) == 4
+    assert plain_states.index(emergency.State.CONFIRMED) == 9
+    assert rhythm_states.index(emergency.State.CONFIRMED) == 5
 
 
 def test_emergency_is_over_after_three_seconds_of_silence() -> None:
     rules = emergency.rules_for(5, 0.8)
     twin = emergency.Emergency(rules)
-    for _ in range(10):
+    for _ in range(12):
         twin.look(900, [0, 900, 0, 0, 0], cadence=False)
 
     turned = [twin.look(10, [0] * 5, cadence=False) for _ in range(rules.release)]

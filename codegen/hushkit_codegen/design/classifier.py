@@ -57,6 +57,7 @@ def design_classifier(spec: HeadsetSpec, update_block: int) -> ClassifierIr | No
         enter=round(settings.confidence * 1000),
         step_factor=decision.step_factor(_temperature(path)),
         threshold=rules.threshold,
+        hint=rules.hint,
         suspect=rules.suspect,
         window=rules.window,
         confirm=rules.confirm,

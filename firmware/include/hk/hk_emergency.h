@@ -2,10 +2,10 @@
  * @file  hk_emergency.h
  * @brief From looks at the sound to an emergency: votes, and the rhythm of standard signals.
  *
- * A look is one inference over the latest 0.8 s. Two of three looks make an emergency suspected, which only makes way
- * for outside sound and is taken back silently. Enough votes over the last two seconds make it confirmed, which is an
- * event; fewer are enough where the rhythm of a standard signal speaks for it: ISO 8201's temporal three and four, or a
- * tone that sweeps up and down as wail, yelp and hi-lo do.
+ * A look is one inference over the latest 0.8 s. Two looks in a row that hint at it make an emergency suspected,
+ * which only makes way for outside sound and is taken back silently. Enough votes over the last two seconds make it
+ * confirmed, which is an event; fewer are enough where the rhythm of a standard signal speaks for it: ISO 8201's
+ * temporal three and four, or a tone that sweeps up and down as wail, yelp and hi-lo do.
  *
  * Numbers   Probabilities in per mille, logarithms of power in 1/256 octave.
  * Context   Background. No allocation, cannot fail.
@@ -25,11 +25,12 @@ typedef enum { HK_EMERGENCY_NONE = 0, HK_EMERGENCY_SUSPECTED = 1, HK_EMERGENCY_C
 /** When looks become an emergency. Votes are counted over at most 31 looks. */
 typedef struct {
     uint16_t threshold; /* probability from which a look votes */
-    uint8_t suspect;    /* votes of the last three looks */
+    uint16_t hint;      /* lower probability that is enough to suspect it */
+    uint8_t suspect;    /* so many looks in a row must hint at it */
     uint8_t window;     /* looks whose votes may confirm */
     uint8_t confirm;    /* votes of those */
     uint8_t cadence;    /* votes of those where a rhythm speaks for it */
-    uint8_t release;    /* looks without a vote after which it is over */
+    uint8_t release;    /* looks without a vote or hint after which it is over */
 } hk_emergency_rules_t;
 
 /** Rhythm of the strongest tone. */
@@ -57,6 +58,7 @@ typedef struct {
     uint16_t confidence;     /* mean probability of the votes */
     uint32_t evidence_looks; /* since the first vote */
     uint32_t votes;          /* one bit a look, the latest lowest */
+    uint32_t hints;          /* the same of hints */
     uint32_t n_votes;
     uint32_t sum;
     uint32_t kinds[HK_EMERGENCY_KINDS];

@@ -22,7 +22,6 @@
 #define LOST       2  /* frames a sweeping tone may be lost for */
 #define MEMORY     94 /* frames a rhythm speaks for after its last beat: a temporal three's pause, a wail's half */
 #define COUNTED    255
-#define RECENT     3U /* looks whose votes make it suspected */
 
 /* ---- rhythm ------------------------------------------------------------------------------------------------------ */
 
@@ -151,8 +150,8 @@ void hk_emergency_init(hk_emergency_t *e, const hk_emergency_rules_t *rules) {
     e->rules = *rules;
 }
 
-static uint32_t votes_of(const hk_emergency_t *e, uint32_t looks) {
-    return (uint32_t)__builtin_popcount(e->votes & ((1U << looks) - 1U));
+static uint32_t count(uint32_t bits, uint32_t looks) {
+    return (uint32_t)__builtin_popcount(bits & ((1U << looks) - 1U));
 }
 
 static void add_vote(hk_emergency_t *e, uint16_t probability, const uint16_t *kinds) {
@@ -181,17 +180,18 @@ static void calm_down(hk_emergency_t *e) {
 bool hk_emergency_look(hk_emergency_t *e, uint16_t probability, const uint16_t *kinds, bool cadence) {
     const bool vote = probability >= e->rules.threshold;
     e->votes = (e->votes << 1) | (vote ? 1U : 0U);
+    e->hints = (e->hints << 1) | ((probability >= e->rules.hint) ? 1U : 0U);
     if (vote) {
         add_vote(e, probability, kinds);
     }
     e->evidence_looks += (e->n_votes > 0U) ? 1U : 0U;
     const hk_emergency_state_t before = e->state;
-    if (votes_of(e, e->rules.release) == 0U) {
+    if (count(e->votes | e->hints, e->rules.release) == 0U) {
         calm_down(e);
     } else if (e->state != HK_EMERGENCY_CONFIRMED) {
-        if (votes_of(e, e->rules.window) >= (cadence ? e->rules.cadence : e->rules.confirm)) {
+        if (count(e->votes, e->rules.window) >= (cadence ? e->rules.cadence : e->rules.confirm)) {
             e->state = HK_EMERGENCY_CONFIRMED;
-        } else if (votes_of(e, RECENT) >= e->rules.suspect) {
+        } else if (count(e->hints, e->rules.suspect) == e->rules.suspect) {
             e->state = HK_EMERGENCY_SUSPECTED;
         }
     }

@@ -35,28 +35,31 @@ void hk_frontend_init(hk_frontend_t *f) {
 
 /* ---- samples ----------------------------------------------------------------------------------------------------- */
 
+/* With their headroom inputs and outputs stay below 0.4, so that differences fit. */
 static inline int32_t allpass(int32_t coefficient, int32_t x, int32_t before, int32_t last) {
-    return before + (int32_t)(((int64_t)coefficient * ((int64_t)x - last)) >> 31);
+    return before + (int32_t)(((int64_t)coefficient * (x - last)) >> 31);
+}
+
+/* One branch: its output, and its state moved on. */
+static inline int32_t branch(int32_t s[3], const int32_t coefficients[2], int32_t x) {
+    const int32_t first = allpass(coefficients[0], x, s[0], s[1]);
+    const int32_t second = allpass(coefficients[1], first, s[1], s[2]);
+    s[0] = x;
+    s[1] = first;
+    s[2] = second;
+    return second;
 }
 
 /* One sample at 16 kHz from three at 48 kHz, oldest first; the newest feeds the first branch. */
 static int32_t decimate(int32_t branches[HK_FRONTEND_DECIMATION][3], const int32_t *triple) {
-    int64_t total = 0;
-    for (uint32_t k = 0U; k < HK_FRONTEND_DECIMATION; k++) {
-        int32_t *const s = branches[k];
-        const int32_t x = triple[HK_FRONTEND_DECIMATION - 1U - k] >> HEADROOM;
-        const int32_t first = allpass(allpass_q31[k][0], x, s[0], s[1]);
-        const int32_t second = allpass(allpass_q31[k][1], first, s[1], s[2]);
-        s[0] = x;
-        s[1] = first;
-        s[2] = second;
-        total += second;
-    }
-    return hk_saturate((total * THIRD_Q31) >> (31U - HEADROOM));
+    const int32_t total = branch(branches[0], allpass_q31[0], triple[2] >> HEADROOM) +
+                          branch(branches[1], allpass_q31[1], triple[1] >> HEADROOM) +
+                          branch(branches[2], allpass_q31[2], triple[0] >> HEADROOM);
+    return hk_saturate(((int64_t)total * THIRD_Q31) >> (31U - HEADROOM));
 }
 
-static int32_t hann(uint32_t n) {
-    return hann_q31[(n <= HK_FRONTEND_FRAME / 2U) ? n : HK_FRONTEND_FRAME - n];
+static inline int32_t windowed(int32_t x, uint32_t headroom, int32_t window) {
+    return (int32_t)(((int64_t)(int32_t)((uint32_t)x << headroom) * window) >> 31);
 }
 
 /* Window the full frame into work, scaled up as far as its peak allows. */
@@ -70,25 +73,40 @@ static void take_frame(hk_frontend_t *f) {
     const uint32_t zeros = (all == 0U) ? 31U : (uint32_t)__builtin_clz(all);
     f->headroom = (zeros == 0U) ? 0U : zeros - 1U;
     f->power_q48 = power;
-    for (uint32_t n = 0U; n < HK_FRONTEND_FRAME; n++) {
-        const int64_t scaled = (int64_t)f->frame[n] * (int64_t)(1UL << f->headroom);
-        f->work[n] = (int32_t)((scaled * hann(n)) >> 31);
+    f->work[0] = 0; /* the window is 0 there */
+    f->work[HK_FRONTEND_FRAME / 2U] =
+        windowed(f->frame[HK_FRONTEND_FRAME / 2U], f->headroom, hann_q31[HK_FRONTEND_FRAME / 2U]);
+    for (uint32_t n = 1U; n < HK_FRONTEND_FRAME / 2U; n++) {
+        const uint32_t mirror = HK_FRONTEND_FRAME - n;
+        f->work[n] = windowed(f->frame[n], f->headroom, hann_q31[n]);
+        f->work[mirror] = windowed(f->frame[mirror], f->headroom, hann_q31[n]);
     }
     f->stage = STAGE_FFT;
 }
 
+static void put(hk_frontend_t *f, const int32_t *triple) {
+    f->frame[f->n_frame++] = decimate(f->branches, triple);
+    if (f->n_frame == HK_FRONTEND_FRAME) {
+        f->n_frame = 0U;
+        take_frame(f);
+    }
+}
+
 void hk_frontend_push(hk_frontend_t *f, const int32_t *samples, uint32_t n) {
-    for (uint32_t k = 0U; k < n; k++) {
-        f->triple[f->n_triple++] = samples[k];
-        if (f->n_triple < HK_FRONTEND_DECIMATION) {
-            continue;
+    const int32_t *at = samples;
+    const int32_t *const end = samples + n;
+    while (f->n_triple != 0U && at < end) { /* what the last call left */
+        f->triple[f->n_triple++] = *at++;
+        if (f->n_triple == HK_FRONTEND_DECIMATION) {
+            f->n_triple = 0U;
+            put(f, f->triple);
         }
-        f->n_triple = 0U;
-        f->frame[f->n_frame++] = decimate(f->branches, f->triple);
-        if (f->n_frame == HK_FRONTEND_FRAME) {
-            f->n_frame = 0U;
-            take_frame(f);
-        }
+    }
+    for (; end - at >= (int32_t)HK_FRONTEND_DECIMATION; at += HK_FRONTEND_DECIMATION) {
+        put(f, at);
+    }
+    while (at < end) {
+        f->triple[f->n_triple++] = *at++;
     }
 }
 

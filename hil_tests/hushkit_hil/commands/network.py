@@ -11,7 +11,13 @@ key (Ed25519, PEM); without it the development key signs, which every headset bu
 runs the blob on the core's emulated machine and on this one: every output must equal tflite-runtime's. Then
 instructions are counted (emulated, exact) and turned into cycles (modelled, zero wait states), per operator.
 
-Exit status 1: an output differs. Status 2: the model cannot be compiled; the operator is named, with what to do.
+    hushkit network frontend
+
+does the same with the front end that makes the classifier's features: every frame must equal its twin, and a Cortex-M4
+at 168 MHz may spend 3 % on it.
+
+Exit status 1: an output differs, or the front end costs more. Status 2: the model cannot be compiled; the operator is
+named, with what to do.
 """
 
 import argparse
@@ -26,6 +32,8 @@ from hushkit_codegen.network.model import read_model
 from hushkit_codegen.network.signature import SIGNATURE_BYTES, development_key, public_bytes, read_key, sign
 
 from hushkit_hil.errors import BenchError
+from hushkit_hil.frontendbench.rows import bench_frontend
+from hushkit_hil.frontendbench.rows import table as frontend_table
 from hushkit_hil.instruments.cycles import CORES, CycleModelError
 from hushkit_hil.networkbench.rows import bench_network, table
 
@@ -47,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make.add_argument("--key", type=Path, metavar="PEM", help="private key that signs; default: the development key")
     bench = actions.add_parser("bench", help="instructions, cycles and sizes; outputs against tflite-runtime")
     bench.add_argument("--inputs", type=int, default=_INPUTS, help=f"how many are compared (default {_INPUTS})")
+    ears = actions.add_parser("frontend", help="the front end: its bits against the twin, and its share of a core")
+    ears.add_argument("--core", choices=CORES, action="append", help="one core, repeatable; default: all four")
+    ears.add_argument("--json", metavar="FILE", help="write the machine form; - for standard output")
     for action in (make, bench):
         action.add_argument("model", type=Path, help="an INT8 .tflite file")
         action.add_argument("--core", choices=CORES, action="append", help="one core, repeatable; default: all four")
@@ -56,6 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compile or bench."""
     cores = options.core or CORES
+    if options.action == "frontend":
+        found = bench_frontend(cores, _say)
+        _write(options.json, [row.document() for row in found], frontend_table(found))
+        return 0 if all(row.passed for row in found) else 1
     if options.action == "compile":
         return _compile(options, cores)
     if not 1 <= options.inputs <= 100_000:

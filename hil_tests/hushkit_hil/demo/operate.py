@@ -102,6 +102,10 @@ class Fleet:
         """Change the desired state and wait until the headset reports it."""
         return dict(self._run(f"fleet-set-{assignments[0]}", "set", THING, *assignments, "--wait", str(wait_s)))
 
+    def events(self) -> list[dict[str, Any]]:
+        """Recent events, oldest first."""
+        return list(self._run("fleet-events", "events", THING)["events"])
+
     def telemetry(self) -> dict[str, Any]:
         """Recent telemetry batches."""
         return dict(self._run("fleet-telemetry", "telemetry", THING))

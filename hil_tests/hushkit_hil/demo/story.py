@@ -137,6 +137,7 @@ def _steer(fleet: Fleet, headset: LiveHeadset, document: dict[str, Any]) -> str:
         "attenuation_off_db": round(without, 2),
         "attenuation_anc_db": round(with_anc, 2),
     }
+    document["classifier"] = shown["reported"].get("classifier")
     if shown["reported"].get("mode") != "anc":
         raise BenchError(f"shadow: reported {shown['reported']}, expected mode anc; see the agent's log")
     if with_anc - without < MIN_ATTENUATION_DB:
@@ -167,6 +168,11 @@ def _relative(path: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
+def _heard(classifier: dict[str, Any]) -> str:
+    level = f", {classifier['level_db_spl']:.0f} dB SPL" if "level_db_spl" in classifier else ""
+    return f"  hears      {classifier['category']}, confidence {classifier['confidence']:.2f}{level}"
+
+
 def screen(document: dict[str, Any]) -> str:
     """The summary: what happened, on less than a screen."""
     result, shadow = document["bench"], document["shadow"]
@@ -186,6 +192,7 @@ def screen(document: dict[str, Any]) -> str:
         f"  shadow     desired to device {shadow['desired_to_device_ms']:.0f} ms; thing {THING} reports "
         f"{shadow['reported']['mode']}",
         f"  telemetry  {document['telemetry']['messages']} batches",
+        *([_heard(document["classifier"])] if document["classifier"] else []),
         f"  report     {document['report']}",
     ]
     return "\n".join([*lines, *(f"  falls short: {failure}" for failure in result["failures"])])

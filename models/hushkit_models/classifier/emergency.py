@@ -1,8 +1,9 @@
 """From looks at the sound to an emergency: votes, and the rhythm of standard signals. Integers, as the headset decides.
 
-A *look* is one inference over the latest 0.8 s, repeated to fill the network's window. Two of three looks make an
-emergency *suspected*, which only makes way for outside sound and is taken back silently. Enough votes over the last two
-seconds make it *confirmed*, which is an event; fewer are enough where the rhythm of a standard signal speaks for it.
+A *look* is one inference over the latest 0.8 s, repeated to fill the network's window. Two looks in a row that hint at
+it make an emergency *suspected*, which only makes way for outside sound and is taken back silently. Enough votes
+over the last two seconds make it *confirmed*, which is an event; fewer are enough where the rhythm of a standard signal
+speaks for it.
 
 Rhythms are read off the strongest tone of each log-mel frame: temporal three and temporal four (ISO 8201: 0.5 s on and
 off; 0.1 s on and off), and a tone that sweeps or steps over an octave's third or more and back, as wail, yelp and hi-lo
@@ -60,18 +61,20 @@ class Rules:
 
     Attributes:
         threshold: Probability from which a look votes for it, in per mille.
-        suspect: So many votes of the last three looks.
+        hint: Lower probability that is enough to suspect it, in per mille.
+        suspect: So many looks in a row must hint at it.
         window: Looks whose votes may confirm it.
         confirm: So many votes of those.
         cadence: So many where a rhythm speaks for it.
-        release: Looks without a vote after which it is over.
+        release: Looks without a vote or a hint after which it is over.
     """
 
-    threshold: int = 500
+    threshold: int = 950
+    hint: int = 900
     suspect: int = 2
     window: int = 12
-    confirm: int = 8
-    cadence: int = 5
+    confirm: int = 10
+    cadence: int = 6
     release: int = 19
 
 
@@ -83,12 +86,13 @@ def rules_for(look_frames: int, threshold: float) -> Rules:
         threshold: Probability from which a look votes, 0..1.
     """
     window = max(3, round(1920 / (FRAME_MS * look_frames)))
-    confirm = max(2, -(-2 * window // 3))
     return Rules(
         threshold=round(threshold * 1000),
+        hint=max(0, round(1000 - 2000 * (1.0 - threshold))),
+        suspect=2 if FRAME_MS * look_frames <= 256 else 1,
         window=window,
-        confirm=confirm,
-        cadence=max(2, -(-5 * window // 12)),
+        confirm=max(2, -(-5 * window // 6)),
+        cadence=max(2, -(-window // 2)),
         release=min(31, max(2, round(3000 / (FRAME_MS * look_frames)))),
     )
 
@@ -203,6 +207,7 @@ class Emergency:
     confidence: int = 0
     evidence_looks: int = 0
     _votes: int = 0
+    _hints: int = 0
     _n_votes: int = 0
     _sum: int = 0
     _kinds: list[int] = field(default_factory=lambda: [0] * len(EMERGENCIES))
@@ -218,6 +223,7 @@ class Emergency:
         rules = self.rules
         vote = probability >= rules.threshold
         self._votes = (self._votes << 1 | vote) & 0xFFFFFFFF
+        self._hints = (self._hints << 1 | (probability >= rules.hint)) & 0xFFFFFFFF
         if vote:
             self._n_votes += 1
             self._sum += probability
@@ -227,18 +233,19 @@ class Emergency:
         if self._n_votes:
             self.evidence_looks += 1
         before = self.state
-        if self._count(rules.release) == 0:
+        if _count(self._votes | self._hints, rules.release) == 0:
             self.state, self._n_votes, self._sum, self.evidence_looks = State.NONE, 0, 0, 0
             self._kinds = [0] * len(EMERGENCIES)
         elif self.state is not State.CONFIRMED:
-            if self._count(rules.window) >= (rules.cadence if cadence else rules.confirm):
+            if _count(self._votes, rules.window) >= (rules.cadence if cadence else rules.confirm):
                 self.state = State.CONFIRMED
-            elif self._count(3) >= rules.suspect:
+            elif _count(self._hints, rules.suspect) == rules.suspect:
                 self.state = State.SUSPECTED
         return (before is State.CONFIRMED) != (self.state is State.CONFIRMED)
 
-    def _count(self, looks: int) -> int:
-        return (self._votes & ((1 << looks) - 1)).bit_count()
+
+def _count(bits: int, looks: int) -> int:
+    return (bits & ((1 << looks) - 1)).bit_count()
 
 
 def look_window(log_mels: NDArray[np.int32], end: int, span: int) -> NDArray[np.int8]:
