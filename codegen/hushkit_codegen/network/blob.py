@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from hushkit_codegen.network.arena import Arena, pack
+from hushkit_codegen.network.ends import end_scale
 from hushkit_codegen.network.errors import NetworkError
 from hushkit_codegen.network.graph import Model
 from hushkit_codegen.network.lower import lower
@@ -60,10 +61,8 @@ def compile_model(model: Model, core: str, rounding: Rounding = "tflite") -> Com
     arena = pack(steps, first, last)
     real = [(step, scratch) for step, scratch in zip(steps, arena.scratch, strict=True) if step.source]
     operators, data = _operators(model, real, arena)
-    ends = [model.tensors[index] for index in (*model.inputs, *model.outputs)]
-    scales = [_border(model, index) for index in (*model.inputs, *model.outputs)]
+    scales = [end_scale(model, index) for index in (model.inputs[0], model.outputs[0])]
     total = _HEADER_BYTES + len(operators) + len(data)
-    assert len(ends) == 2
     body = struct.pack(
         _HEADER, MAGIC, VERSION, CORES[core], total, 0, len(real), 0, arena.size, arena.values[first.name], first.bytes,
         arena.values[last.name], last.bytes, scales[0][0], scales[0][1], scales[1][1], scales[1][0],
@@ -75,17 +74,6 @@ def compile_model(model: Model, core: str, rounding: Rounding = "tflite") -> Com
         blob, core, arena.size, first.bytes, last.bytes, tuple(step.source for step, _ in real),
         sum(step.macs for step in steps),
     )  # fmt: skip
-
-
-def _border(model: Model, index: int) -> tuple[float, int]:
-    """Scale and zero point of an input or output; those of the codes where QUANTIZE or DEQUANTIZE stands there."""
-    tensor = model.tensors[index]
-    for operator in model.operators:
-        if tensor.dtype == "float32" and index in operator.inputs:
-            tensor = model.tensors[operator.outputs[0]]
-        elif tensor.dtype == "float32" and index in operator.outputs:
-            tensor = model.tensors[operator.inputs[0]]
-    return tensor.scale, tensor.zero_point
 
 
 def _operators(model: Model, steps: list[tuple[Step, int]], arena: Arena) -> tuple[bytes, bytes]:

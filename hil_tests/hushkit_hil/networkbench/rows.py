@@ -1,12 +1,14 @@
 """Rows of the network bench: one model on one core."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hushkit_codegen.network.blob import Compiled, compile_model
+from hushkit_codegen.network.ends import input_tensors, output_codes
 from hushkit_codegen.network.errors import NetworkError
+from hushkit_codegen.network.graph import Model
 from hushkit_codegen.network.model import parse_model
 from hushkit_models.classifier.interpreter import Interpreter
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from hushkit_hil.errors import BenchError
 from hushkit_hil.instruments.cycles import EVIDENCE, model_cycles
 from hushkit_hil.networkbench.program import code_bytes, network_inputs, output_hash, run_network
 
-_NET_BYTES = 44  # sizeof(hk_net_t) on a 32-bit core
+_NET_BYTES = 48  # sizeof(hk_net_t) on a 32-bit core
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,9 @@ def bench_network(
         BenchError: Build or run failed.
     """
     model = parse_model(content, name)
-    if any(model.tensors[index].dtype != "int8" for index in (*model.inputs, *model.outputs)):
-        raise NetworkError(f"{name}: input or output is floating point; export with int8 ends to compare them")
     progress(f"{name}: {inputs} inferences with tflite-runtime")
-    shape = model.tensors[model.inputs[0]].shape
-    expected = _expected(content, name, network_inputs(inputs, int(np.prod(shape))))
+    size = sum(model.tensors[index].size for index in model.inputs)
+    expected = [output_hash(codes) for codes in golden_outputs(content, model, network_inputs(inputs, size))]
     rows = []
     for core in cores:
         compiled = compile_model(model, core)
@@ -109,12 +109,18 @@ def bench_network(
     return tuple(rows)
 
 
-def _expected(content: bytes, name: str, inputs: NDArray[np.int8]) -> list[int]:
+def golden_outputs(content: bytes, model: Model, inputs: NDArray[np.int8]) -> Iterator[NDArray[np.int8]]:
+    """What tflite-runtime gives for each row of codes, as the runtime's codes.
+
+    Raises:
+        NetworkError: It refuses the model.
+    """
     try:
         interpreter = Interpreter(content)
     except (ValueError, RuntimeError) as err:
-        raise NetworkError(f"{name}: tflite-runtime refuses it ({err}); export the model again") from err
-    return [output_hash(interpreter.run(x)) for x in inputs]
+        raise NetworkError(f"{model.name}: tflite-runtime refuses it ({err}); export the model again") from err
+    for codes in inputs:
+        yield output_codes(model, interpreter.run_all(input_tensors(model, codes)))
 
 
 def _costs(compiled: Compiled, core: str) -> tuple[OperatorCost, ...]:

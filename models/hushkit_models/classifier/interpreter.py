@@ -5,6 +5,7 @@ twice. The optimised kernels round exact ties up, TensorFlow Lite for Microcontr
 there is no difference.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,14 @@ class Interpreter:
         self._interpreter.set_tensor(self._input["index"], x.reshape(self._input["shape"]))
         self._interpreter.invoke()
         return np.array(self._interpreter.get_tensor(self._output["index"])[0])
+
+    def run_all(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """One inference of a model with any number of inputs and outputs; each in its own shape."""
+        for details, x in zip(self._interpreter.get_input_details(), inputs, strict=True):
+            self._interpreter.set_tensor(details["index"], x)
+        self._interpreter.invoke()
+        outputs = self._interpreter.get_output_details()
+        return [np.array(self._interpreter.get_tensor(details["index"])) for details in outputs]
 
     def tensor(self, index: int) -> NDArray[Any]:
         """A copy of an intermediate tensor after :meth:`run`."""

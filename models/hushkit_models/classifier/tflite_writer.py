@@ -64,7 +64,12 @@ class Graph:
         return operator.outputs[0]
 
 
-_TYPES: Final = {"int8": tflite.TensorType.INT8, "int32": tflite.TensorType.INT32}
+_TYPES: Final = {
+    "int8": tflite.TensorType.INT8,
+    "uint8": tflite.TensorType.UINT8,
+    "int32": tflite.TensorType.INT32,
+    "float32": tflite.TensorType.FLOAT32,
+}
 
 
 def write_tflite(graph: Graph, *, description: str) -> bytes:
