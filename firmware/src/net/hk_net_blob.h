@@ -150,7 +150,7 @@ static inline hk_net_frame_t hk_net_frame(const hk_net_op_t *op) {
     const uint64_t line_stride = is_across != 0U ? op->stride_w : op->stride_h;
     const uint64_t n_lines = is_across != 0U ? op->out_w : op->out_h;
     const uint64_t vectors = (span * op->run + 15U) / 16U;
-    const uint64_t columns = ((outputs + 3U) / 4U * 4U - 1U) * stride + 16U * vectors / op->run;
+    const uint64_t columns = ((outputs + 3U) / 4U * 4U - 1U) * stride + 16U * (uint32_t)vectors / op->run;
     return (hk_net_frame_t){vectors, (columns + 15U) / 16U * 16U, (n_lines - 1U) * line_stride + op->run};
 }
 

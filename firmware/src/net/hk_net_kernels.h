@@ -7,6 +7,8 @@
 
 #include "hk_net_blob.h"
 
+#include <stdbool.h>
+
 /**
  * Units of an operator with its pointers. Units run in order, from 0 on; between two calls nothing else may use the
  * arena. A matrix operator's unit is a pair of pixels and `groups` groups of four outputs, or four pixels and `groups`
@@ -26,6 +28,9 @@ typedef struct {
 static inline uint32_t hk_net_groups(const hk_net_op_t *op) {
     return (op->out_c + HK_NET_GROUP - 1U) / HK_NET_GROUP;
 }
+
+/** Whether this core has an operator of this kind. */
+bool hk_net_has(uint32_t kind);
 
 void hk_net_matrix(const hk_net_call_t *call); /* POINT and CONV */
 

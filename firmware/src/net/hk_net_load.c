@@ -3,10 +3,15 @@
  */
 #include "hk/hk_crc32.h"
 #include "hk/hk_net.h"
-#include "hk_net_blob.h"
+#include "hk_net_kernels.h"
+#include "hk_net_math.h" /* HK_NET_HAS_... */
 
 #include <stdbool.h>
 #include <string.h>
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("Os") /* runs once per network */
+#endif
 
 /* Whether a blob's weights are laid out for this core; the host runs every core's. */
 static bool core_ok(uint32_t core) {
@@ -81,6 +86,7 @@ static bool depthwise_ok(const limits_t *in, const hk_net_op_t *op) {
            channels_ok(in, op, op->out_c, 1U, sizeof(hk_net_channel_t) + taps);
 }
 
+#if defined(HK_NET_HAS_VECTORS)
 static bool vector_channels_ok(const limits_t *in, const hk_net_op_t *op, uint32_t n_rows, uint64_t weights,
                                uint32_t n) {
     const uint64_t stride = weights + n * sizeof(hk_net_channel_t);
@@ -125,6 +131,7 @@ static bool vector_depthwise_ok(const limits_t *in, const hk_net_op_t *op) {
            frame.lines <= in->arena && within(op->scratch, frame.lines * frame.pitch + strip, in->arena) &&
            vector_channels_ok(in, op, op->out_c, 16U * frame.vectors, 1U);
 }
+#endif
 
 static bool factors_ok(const limits_t *in, const hk_net_op_t *op, uint32_t n, int32_t largest_last) {
     if (op->data_bytes != 8U * n) {
@@ -156,11 +163,13 @@ static bool kind_ok(const limits_t *in, const hk_net_op_t *op) {
         return matrix_ok(in, op);
     case HK_NET_DEPTHWISE:
         return depthwise_ok(in, op);
+#if defined(HK_NET_HAS_VECTORS)
     case HK_NET_VECTOR_POINT:
     case HK_NET_VECTOR_CONV:
         return vector_matrix_ok(in, op);
     case HK_NET_VECTOR_DEPTHWISE:
         return vector_depthwise_ok(in, op);
+#endif
     case HK_NET_ADD:
     case HK_NET_SUB:
     case HK_NET_MUL:
@@ -175,11 +184,11 @@ static bool kind_ok(const limits_t *in, const hk_net_op_t *op) {
     case HK_NET_TABLE:
         return n_in == n_out && op->data_bytes == 256U;
     case HK_NET_COPY:
-        return op->run != 0U && n_in % op->run == 0U &&
-               (n_in / op->run - 1U) * op->distance + op->run <= in->arena - (uint64_t)op->out;
+        return op->run != 0U && (uint32_t)n_in % op->run == 0U &&
+               ((uint32_t)n_in / op->run - 1ULL) * op->distance + op->run <= in->arena - (uint64_t)op->out;
     case HK_NET_SLICE:
-        return op->run != 0U && n_in == n_out && n_out % op->run == 0U &&
-               (n_out / op->run - 1U) * op->distance + op->run <= in->arena - (uint64_t)op->first;
+        return op->run != 0U && n_in == n_out && (uint32_t)n_out % op->run == 0U &&
+               ((uint32_t)n_out / op->run - 1ULL) * op->distance + op->run <= in->arena - (uint64_t)op->first;
     case HK_NET_PAD:
         return op->segment + op->in_c <= op->out_c && op->top + op->in_h <= op->out_h &&
                op->left + op->in_w <= op->out_w;
@@ -191,7 +200,7 @@ static bool kind_ok(const limits_t *in, const hk_net_op_t *op) {
 }
 
 static hk_status_t check_op(const limits_t *in, const hk_net_op_t *op) {
-    if (op->kind < HK_NET_POINT || op->kind > HK_NET_SUB) {
+    if (!hk_net_has(op->kind)) {
         return HK_ERR_UNKNOWN;
     }
     const bool sizes_ok =

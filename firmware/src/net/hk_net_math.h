@@ -12,11 +12,18 @@
 
 #include <string.h>
 
-/* The Cortex-M55 has Helium; its assembly needs no compiler that uses it elsewhere. */
-#if defined(HK_BOARD_CPU_PART)
-#if HK_BOARD_CPU_PART == 0xD22UL
-#define HK_NET_HELIUM 1
-#endif
+/*
+ * The Cortex-M55 has Helium, whose assembly needs no compiler that uses it elsewhere. A core has the kernels of its own
+ * blobs alone; the host has all.
+ */
+#if !defined(HK_BOARD_CPU_PART)
+#define HK_NET_HAS_PLANES  1
+#define HK_NET_HAS_VECTORS 1
+#elif HK_BOARD_CPU_PART == 0xD22UL
+#define HK_NET_HELIUM      1
+#define HK_NET_HAS_VECTORS 1
+#else
+#define HK_NET_HAS_PLANES 1
 #endif
 
 /* Two int16 or four int8 at any address. */

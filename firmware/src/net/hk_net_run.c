@@ -3,7 +3,9 @@
  */
 #include "hk/hk_net.h"
 #include "hk_net_kernels.h"
+#include "hk_net_math.h" /* HK_NET_HAS_... */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -61,6 +63,7 @@ static void pad(const hk_net_call_t *call) {
     }
 }
 
+#if defined(HK_NET_HAS_PLANES)
 static void transpose(const hk_net_call_t *call) {
     const hk_net_op_t *const op = call->op;
     const uint8_t *in = call->arena + op->first;
@@ -72,14 +75,24 @@ static void transpose(const hk_net_call_t *call) {
         }
     }
 }
+#endif
 
 typedef void (*kernel_t)(const hk_net_call_t *call);
 
 static const kernel_t kernels[HK_NET_SUB + 1] = {
+#if defined(HK_NET_HAS_PLANES)
     [HK_NET_POINT] = hk_net_matrix,
     [HK_NET_CONV] = hk_net_matrix,
     [HK_NET_DEPTHWISE] = hk_net_depthwise,
+    [HK_NET_TRANSPOSE] = transpose,
+#endif
+#if defined(HK_NET_HAS_VECTORS)
+    [HK_NET_VECTOR_POINT] = hk_net_vector_matrix,
+    [HK_NET_VECTOR_CONV] = hk_net_vector_matrix,
+    [HK_NET_VECTOR_DEPTHWISE] = hk_net_vector_depthwise,
+#endif
     [HK_NET_ADD] = hk_net_add,
+    [HK_NET_SUB] = hk_net_add,
     [HK_NET_MUL] = hk_net_mul,
     [HK_NET_AVERAGE] = hk_net_pool,
     [HK_NET_MAX] = hk_net_pool,
@@ -88,13 +101,12 @@ static const kernel_t kernels[HK_NET_SUB + 1] = {
     [HK_NET_TABLE] = look_up,
     [HK_NET_COPY] = copy,
     [HK_NET_PAD] = pad,
-    [HK_NET_TRANSPOSE] = transpose,
-    [HK_NET_VECTOR_POINT] = hk_net_vector_matrix,
-    [HK_NET_VECTOR_CONV] = hk_net_vector_matrix,
-    [HK_NET_VECTOR_DEPTHWISE] = hk_net_vector_depthwise,
     [HK_NET_SLICE] = slice,
-    [HK_NET_SUB] = hk_net_add,
 };
+
+bool hk_net_has(uint32_t kind) {
+    return kind <= HK_NET_SUB && kernels[kind] != NULL;
+}
 
 /* Units of an operator, and the work of one in instructions, roughly; hushkit_codegen/network/work.py counts alike. */
 typedef struct {
@@ -117,12 +129,17 @@ typedef struct {
     uint64_t per_group;
 } matrix_work_t;
 
+/* How often a unit of work fits; work is below 2^32, so that the division is one instruction. */
+static uint32_t times(uint64_t work, uint64_t unit) {
+    return unit > work ? 0U : (uint32_t)work / (uint32_t)unit;
+}
+
 static units_t matrix_units(const hk_net_op_t *op, matrix_work_t m, uint64_t work) {
     const uint64_t n_pixels = (uint64_t)op->out_h * op->out_w;
-    const uint64_t fits = work > m.widen ? (work - m.widen) / m.per_group : 0U;
-    const uint32_t groups = fits == 0U ? 1U : (fits < m.n_all ? (uint32_t)fits : m.n_all);
+    const uint32_t fits = work > m.widen ? times(work - m.widen, m.per_group) : 0U;
+    const uint32_t groups = fits == 0U ? 1U : (fits < m.n_all ? fits : m.n_all);
     const uint32_t n_parts = (m.n_all + groups - 1U) / groups;
-    const uint32_t n = (uint32_t)((n_pixels + m.lanes - 1U) / m.lanes) * n_parts;
+    const uint32_t n = ((uint32_t)n_pixels + m.lanes - 1U) / m.lanes * n_parts;
     return (units_t){n, groups, m.widen + m.per_group * groups};
 }
 
@@ -204,12 +221,12 @@ hk_status_t hk_net_step(const hk_net_t *net, void *arena, size_t n_bytes, hk_net
     while (cursor->op < net->n_ops) {
         const hk_net_op_t *const op = ops_of(net) + cursor->op;
         const units_t units = units_of(op, work);
-        const uint64_t fits = left / (units.work + 1U);
+        const uint32_t fits = times(left, units.work + 1U);
         if (fits == 0U && left != work) {
             break;
         }
         const uint32_t rest = units.n - cursor->unit;
-        const uint32_t n = fits == 0U ? 1U : (fits < rest ? (uint32_t)fits : rest);
+        const uint32_t n = fits == 0U ? 1U : (fits < rest ? fits : rest);
         run_units(net, arena, op, cursor->unit, cursor->unit + n, units.groups);
         const uint64_t spent = n * (units.work + 1U);
         left = spent < left ? left - spent : 0U;

@@ -158,7 +158,7 @@ def _runtime(board: Board) -> Path:
         made.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=made.parent) as work:
             partial = Path(work) / made.name
-            compile_program([gcc, *flags, "-r", "-nostdlib", *map(str, sources), "-o", str(partial)])
+            compile_program([gcc, *flags, "-r", "-nostdlib", "-Wl,--unique", *map(str, sources), "-o", str(partial)])
             partial.replace(made)
     return made
 
