@@ -69,7 +69,8 @@ def _int8_zero(tensor: Tensor) -> int:
 def _from_real(kind: str, codes: NDArray[np.int64], x: Tensor, out: Tensor) -> NDArray[np.int8]:
     real = (codes - x.zero_point).astype(np.float32) * np.float32(x.scale)
     if kind == "LOGISTIC":
-        power = np.exp(-real.astype(np.float64)).astype(np.float32)  # rounded as the C library rounds its expf
+        with np.errstate(over="ignore"):  # infinity gives 0, as in C
+            power = np.exp(-real.astype(np.float64)).astype(np.float32)  # rounded as the C library rounds its expf
         value = (np.float32(1.0) / (np.float32(1.0) + power)).astype(np.float32)
     else:
         value = np.tanh(real.astype(np.float64)).astype(np.float32)
