@@ -21,10 +21,10 @@ from hushkit_hil.targets.plant import PlantRun
 
 _MODEL = project_root() / "models" / "artifacts" / "noise57-mcu.tflite"
 _RECORDING = project_root().parent / "shared" / "data" / "noise48" / "ambulance_siren.flac"
-_ONSET_S = 12.0
+_ONSET_S = 8.0
 _BACKGROUND_DB = -20.0
 """The cabin's 85 dB SPL to 65: a siren as loud as a cabin is noticed, but later."""
-_WAIT_S = 30.0
+_WAIT_S = 150.0  # of the machine's time: a busy one plays slower
 
 pytestmark = pytest.mark.skipif(not _MODEL.is_file(), reason=f"{_MODEL.name} is not there; run make models")
 
@@ -79,7 +79,7 @@ def _noises() -> list[str]:
     return ["siren", *([str(_RECORDING)] if _RECORDING.is_file() else [])]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("noise", _noises(), ids=lambda noise: Path(noise).stem)
 def test_siren_gets_through_within_a_second_and_is_an_event_within_three(
     noise: str, spec: Path, tmp_path: Path

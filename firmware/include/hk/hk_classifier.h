@@ -83,7 +83,8 @@ bool hk_classifier_take_event(hk_emergency_event_t *event);
  *  @return Rows written, at most n; their window's number in *window. */
 uint32_t hk_classifier_features(uint32_t row, uint32_t n, int8_t *features, uint32_t *window);
 
-/** The networks: resident ones, and uploads. */
+/** The networks: resident ones, and uploads. An accepted upload that waits runs from now on, unless an inference is
+ *  under way: then from its end on. */
 hk_net_slots_t *hk_classifier_networks(void);
 
 #endif /* HK_CLASSIFIER_H */

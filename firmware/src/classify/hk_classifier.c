@@ -314,6 +314,9 @@ uint32_t hk_classifier_features(uint32_t row, uint32_t n, int8_t *features, uint
 }
 
 hk_net_slots_t *hk_classifier_networks(void) {
+    if (t.pass == PASS_NONE) { /* without audio no pass begins */
+        (void)hk_net_slots_adopt(&t.slots);
+    }
     return &t.slots;
 }
 
