@@ -1,29 +1,17 @@
-"""The machine form of a command's result: what ``--json FILE`` writes."""
+"""The machine form of a command's result, with the toolchain's own error."""
 
-import json
-import sys
-from pathlib import Path
+from hushkit_models import json_output
 
 from hushkit.errors import InputError
 
 
 def write_json(target: str | None, document: object) -> None:
-    """Write a document as JSON.
-
-    Args:
-        target: A file, ``-`` for standard output, or None for nothing.
-        document: What ``json`` can write.
+    """Write a document as JSON, as :func:`hushkit_models.json_output.write_json` does.
 
     Raises:
         InputError: The file cannot be written.
     """
-    if target is None:
-        return
-    text = json.dumps(document, indent=2) + "\n"
-    if target == "-":
-        sys.stdout.write(text)
-        return
     try:
-        Path(target).write_text(text, encoding="utf-8")
-    except OSError as err:
-        raise InputError(f"--json {target}: cannot be written: {err.strerror}; choose a writable file") from err
+        json_output.write_json(target, document)
+    except json_output.UnwritableError as err:
+        raise InputError(str(err)) from err
