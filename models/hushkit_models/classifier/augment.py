@@ -20,16 +20,12 @@ class Augmentation:
         speed: Playback speed, lowest and highest.
         equalise_db: Standard deviation of the gain at the knots of a random response, in decibels.
         reverberate: Probability of a room.
-        background: Probability of another scene underneath.
-        snr_db: Level of the clip over that scene, lowest and highest.
         band_limit: Probability of a low-pass, as of a codec or a distant source.
     """
 
     speed: tuple[float, float] = (0.87, 1.15)
     equalise_db: float = 4.0
     reverberate: float = 0.35
-    background: float = 0.35
-    snr_db: tuple[float, float] = (3.0, 20.0)
     band_limit: float = 0.2
 
 
@@ -56,9 +52,7 @@ def equalise(rng: np.random.Generator, x: Samples, spread_db: float) -> Samples:
     return np.asarray(np.fft.irfft(np.fft.rfft(x) * 10.0 ** (response / 20.0), len(x)))
 
 
-def augment(
-    rng: np.random.Generator, x: Samples, n: int, what: Augmentation, background: Samples | None = None
-) -> Samples:
+def augment(rng: np.random.Generator, x: Samples, n: int, what: Augmentation) -> Samples:
     """Draw one variant of a clip.
 
     Args:
@@ -66,7 +60,6 @@ def augment(
         x: The clip at 16 kHz, shape (any,).
         n: Length wanted, in samples.
         what: Ranges and probabilities.
-        background: Another scene of n samples to mix underneath, or None.
 
     Returns:
         Shape (n,), RMS 1.
@@ -79,6 +72,4 @@ def augment(
     if rng.uniform() < what.band_limit:
         sos = signal.butter(2, rng.uniform(2500.0, 7000.0), "lowpass", fs=16_000, output="sos")
         x = np.asarray(signal.sosfilt(sos, x))
-    if background is not None and rng.uniform() < what.background:
-        x = unit(x) + 10.0 ** (-rng.uniform(*what.snr_db) / 20.0) * unit(background)
     return unit(x)

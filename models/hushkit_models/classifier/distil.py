@@ -9,56 +9,88 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from hushkit_models.classifier.dataset import Windows
+from hushkit_models.classifier.batches import category_targets, chances, handicap
+from hushkit_models.classifier.dataset import Takes
 from hushkit_models.classifier.taxonomy import CATEGORIES
 
-FOLDS: Final = 4
-_EPOCHS: Final = 25
+FOLDS: Final = 3
+_STEPS: Final = 1200
+_BATCH: Final = 256
 _TEMPERATURE: Final = 1.5
 
 
-def soft_labels(windows: Windows, groups: Sequence[str], *, seed: int = 1) -> NDArray[np.float32]:
-    """Category probabilities of each window, by a network that has not seen its recording.
+class Teacher(nn.Module):
+    """Categories from embeddings: standardised, one hidden layer.
 
     Args:
-        windows: With embeddings.
-        groups: Group of each recording that ``windows.clip`` points to.
+        mean: Of the embeddings it is fitted on, shape (1024,).
+        deviation: Of the same.
+    """
+
+    def __init__(self, mean: torch.Tensor, deviation: torch.Tensor):
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("deviation", deviation)
+        self.layers = nn.Sequential(
+            nn.Dropout(0.2), nn.Linear(len(mean), 384), nn.ReLU(), nn.Dropout(0.4), nn.Linear(384, len(CATEGORIES))
+        )
+
+    def forward(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Logits, shape (n, 57)."""
+        standard = (embedding - self.get_buffer("mean")) / self.get_buffer("deviation")
+        logits: torch.Tensor = self.layers(standard)
+        return logits
+
+
+def fit_teacher(takes: Takes, fit: NDArray[np.bool_], *, seed: int) -> Teacher:
+    """Fit on the embeddings of some takes.
+
+    Args:
+        takes: With embeddings.
+        fit: Which takes, shape (n,).
+        seed: Of weights and order.
+    """
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    count = np.diff(takes.embedding_start)
+    take = np.repeat(np.arange(len(takes)), count)
+    chance = torch.tensor((chances(takes) / count)[take] * fit[take])
+    x = torch.tensor(takes.embedding)
+    y = category_targets(0.1)[torch.tensor(takes.category[take])]
+    held_back = torch.tensor(takes.clip[take] >= 0)[:, None] * handicap(takes)
+    fitted = x[torch.tensor(fit[take])].float()
+    model = Teacher(fitted.mean(dim=0), fitted.std(dim=0) + 1e-3)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
+    for _ in range(_STEPS):
+        pick = torch.multinomial(chance, _BATCH, replacement=True, generator=generator)
+        loss = functional.cross_entropy(model(x[pick].float()) - held_back[pick], y[pick])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return model.eval()
+
+
+def soft_labels(takes: Takes, groups: Sequence[str], *, seed: int = 1) -> NDArray[np.float32]:
+    """Category probabilities of each embedding, by a network that has not seen its recording.
+
+    Args:
+        takes: With embeddings.
+        groups: Group of each recording that ``takes.clip`` points to.
         seed: Of weights and folds.
 
     Returns:
-        Shape (n, 57), rows sum to 1.
+        Shape (m, 57), rows sum to 1.
     """
     names = sorted(set(groups))
     fold_of_group = dict(zip(names, np.random.default_rng(seed).permutation(len(names)) % FOLDS, strict=True))
-    synthetic_fold = np.arange(len(windows)) % FOLDS
-    recorded = np.array([fold_of_group[groups[c]] if c >= 0 else -1 for c in windows.clip])
-    fold = np.where(recorded >= 0, recorded, synthetic_fold)
-    out = np.empty((len(windows), len(CATEGORIES)), np.float32)
+    recorded = np.array([fold_of_group[groups[c]] if c >= 0 else -1 for c in takes.clip])
+    fold = np.where(recorded >= 0, recorded, np.arange(len(takes)) % FOLDS)
+    per_embedding = np.repeat(fold, np.diff(takes.embedding_start))
+    out = np.empty((len(takes.embedding), len(CATEGORIES)), np.float32)
     for held in range(FOLDS):
-        out[fold == held] = _fit_and_label(windows, fold != held, fold == held, seed)
+        model = fit_teacher(takes, fold != held, seed=seed)
+        mine = per_embedding == held
+        with torch.no_grad():
+            logits = model(torch.tensor(takes.embedding[mine]).float())
+        out[mine] = functional.softmax(logits / _TEMPERATURE, dim=1).numpy()
     return out
-
-
-def _fit_and_label(
-    windows: Windows, fit: NDArray[np.bool_], label: NDArray[np.bool_], seed: int
-) -> NDArray[np.float32]:
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.tensor(windows.embedding.astype(np.float32))
-    y = torch.tensor(windows.category)
-    mean, deviation = x[fit].mean(dim=0), x[fit].std(dim=0) + 1e-3
-    x = (x - mean) / deviation
-    model = nn.Sequential(
-        nn.Dropout(0.2), nn.Linear(x.shape[1], 384), nn.ReLU(), nn.Dropout(0.4), nn.Linear(384, len(CATEGORIES))
-    )
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
-    (indices,) = np.nonzero(fit)
-    for _ in range(_EPOCHS):
-        for pick in torch.tensor(indices)[torch.randperm(len(indices), generator=generator)].split(256):
-            loss = functional.cross_entropy(model(x[pick]), y[pick], label_smoothing=0.1)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-    model.eval()
-    with torch.no_grad():
-        return np.asarray(functional.softmax(model(x[label]) / _TEMPERATURE, dim=1).numpy())

@@ -19,6 +19,7 @@ Ranges = dict[str, tuple[float, float]]
 
 _RELU: Final = 1
 _SAME: Final = 0
+_VALID: Final = 1
 
 
 def quantise(network: Network, calibration: NDArray[np.int8], *, description: str) -> bytes:
@@ -30,12 +31,12 @@ def quantise(network: Network, calibration: NDArray[np.int8], *, description: st
         description: Stored in the file.
 
     Returns:
-        The ``.tflite`` file: input int8 (1, 96, 1, 40) as the front end gives it, output int8 (1, 63).
+        The ``.tflite`` file: input int8 (1, 96, 40, 1) as the front end gives it, output int8 (1, 63).
     """
     ranges = _calibrate(network, calibration)
     graph = Graph()
     scale = Quantisation((network.SCALE,))
-    current = graph.tensor(Tensor("features", (1, frontend.N_FRAMES, 1, frontend.N_MELS), "int8", scale))
+    current = graph.tensor(Tensor("features", (1, frontend.N_FRAMES, frontend.N_MELS, 1), "int8", scale))
     graph.inputs.append(current)
     for number, block in enumerate(network.chain()):
         entry = current
@@ -61,7 +62,7 @@ def _calibrate(network: Network, windows: NDArray[np.int8]) -> Ranges:
 
     with torch.no_grad():
         for part in torch.tensor(windows).split(512):  # type: ignore[no-untyped-call]
-            x = part.float().transpose(1, 2) * network.SCALE
+            x = (part.float() * network.SCALE)[:, None]
             for number, block in enumerate(network.chain()):
                 y = x
                 for index, step in enumerate(block.chain()):
@@ -70,7 +71,7 @@ def _calibrate(network: Network, windows: NDArray[np.int8]) -> Ranges:
                 x = x + y if block.residual else y
                 if block.residual:
                     see(f"block{number}_sum", x)
-            mean = x.mean(dim=2)
+            mean = x.mean(dim=(2, 3))
             see("mean", mean)
             see("logits", functional.linear(mean, network.head.weight, network.head.bias))
     return ranges
@@ -95,32 +96,34 @@ def _symmetric(weights: NDArray[np.float64], *, axis: int | None) -> tuple[NDArr
 
 
 def _bias(graph: Graph, name: str, bias: NDArray[np.float64], inputs: Quantisation, weights: Quantisation) -> int:
+    """Bias in units of the product of its operator's scales; leaving out its own saves 12 B a channel."""
     scale = np.float64(inputs.scale[0]) * np.array(weights.scale, np.float64)
     codes = np.clip(np.round(bias / scale), -(2**31), 2**31 - 1).astype(np.int32)
-    quantisation = Quantisation(tuple(float(np.float32(s)) for s in scale))
-    return graph.tensor(Tensor(name, (len(bias),), "int32", quantisation, codes))
+    return graph.tensor(Tensor(name, (len(bias),), "int32", data=codes))
 
 
 def _convolution(graph: Graph, source: int, name: str, step: Step, ranges: Ranges) -> int:
     weight, bias = step.folded()
-    depthwise = step.convolution.groups > 1
-    stride = step.convolution.stride[0]
-    w = weight.double().numpy()  # (outputs, inputs per group, kernel)
-    if depthwise:
-        codes, scale = _symmetric(w[:, 0, :].T[None, :, None, :], axis=3)
+    w = weight.double().numpy()  # (outputs, inputs per group, time, bands)
+    if step.depthwise:
+        codes, scale = _symmetric(w[:, 0].transpose(1, 2, 0)[None], axis=3)
     else:
-        codes, scale = _symmetric(w.transpose(0, 2, 1)[:, :, None, :], axis=0)
+        codes, scale = _symmetric(w.transpose(0, 2, 3, 1), axis=0)
     before = graph.tensors[source]
     assert before.quantisation is not None
-    n = -(-before.shape[1] // stride)
     constants = (
         graph.tensor(Tensor(f"{name}_weights", codes.shape, "int8", scale, codes)),
         _bias(graph, f"{name}_bias", bias.double().numpy(), before.quantisation, scale),
     )
-    out = graph.tensor(Tensor(name, (1, n, 1, w.shape[0]), "int8", _asymmetric(*ranges[name])))
-    common = (("Padding", _SAME), ("StrideW", 1), ("StrideH", stride))
+    time, bands = (
+        -(-(n if step.padded else n - kernel + 1) // stride)
+        for n, kernel, stride in zip(before.shape[1:3], step.kernel, step.stride, strict=True)
+    )
+    out = graph.tensor(Tensor(name, (1, time, bands, w.shape[0]), "int8", _asymmetric(*ranges[name])))
+    padding = ("Padding", _SAME if step.padded else _VALID)
+    common = (padding, ("StrideW", step.stride[1]), ("StrideH", step.stride[0]))
     tail = (("FusedActivationFunction", _RELU), ("DilationWFactor", 1), ("DilationHFactor", 1))
-    if depthwise:
+    if step.depthwise:
         fields = (*common, ("DepthMultiplier", 1), *tail)
         operator = Operator("DEPTHWISE_CONV_2D", (source, *constants), (out,), "DepthwiseConv2DOptions", fields, 3)
     else:

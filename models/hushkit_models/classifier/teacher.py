@@ -12,6 +12,9 @@ from hushkit_models.classifier.interpreter import Interpreter
 PATCH: Final = 15_600
 """Samples at 16 kHz the model takes at once (0.975 s)."""
 
+HOP: Final = 31_232
+"""Samples from one embedding to the next: 61 frames of the front end, about twice what the model takes at once."""
+
 N_EMBEDDING: Final = 1024
 
 
@@ -25,20 +28,19 @@ def _loaded(path: Path) -> tuple[Interpreter, int]:
 
 
 def embed(path: Path, samples: NDArray[np.float64]) -> NDArray[np.float16]:
-    """Mean embedding of a window.
+    """Embeddings along a recording.
 
     Args:
         path: The teacher's ``.tflite``.
         samples: At 16 kHz, at least 0.975 s, any scale; brought to -20 dBFS RMS.
 
     Returns:
-        Shape (1024,).
+        Shape (n, 1024), one every ``HOP`` samples.
     """
     interpreter, index = _loaded(path)
     x = (samples * (0.1 / (np.sqrt(np.mean(samples**2)) + 1e-12))).astype(np.float32)
-    total = np.zeros(N_EMBEDDING)
-    starts = range(0, len(x) - PATCH + 1, PATCH)
-    for start in starts:
+    out = []
+    for start in range(0, len(x) - PATCH + 1, HOP):
         interpreter.run(np.clip(x[start : start + PATCH], -1.0, 1.0))
-        total += interpreter.tensor(index).reshape(-1)
-    return (total / len(starts)).astype(np.float16)
+        out.append(interpreter.tensor(index).reshape(-1))
+    return np.asarray(np.stack(out), dtype=np.float16)

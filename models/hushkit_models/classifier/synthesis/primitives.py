@@ -7,6 +7,7 @@ of shape (n,). Levels are relative; :func:`hushkit_models.classifier.synthesis.s
 from collections.abc import Sequence
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy import signal
 
@@ -70,13 +71,26 @@ def phase(frequency_hz: Samples, rate: int) -> Samples:
 
 def harmonics(f0_hz: Samples, rate: int, amplitudes: ArrayLike, rng: np.random.Generator) -> Samples:
     """Sum of harmonics of a varying fundamental with random phases; harmonics above 0.45 rate are left out."""
-    angle = phase(f0_hz, rate)
-    total = np.zeros_like(f0_hz)
     top = float(f0_hz.max())
-    for k, amplitude in enumerate(np.asarray(amplitudes, dtype=float), start=1):
-        if amplitude and k * top < 0.45 * rate:
-            total += amplitude * np.sin(k * angle + rng.uniform(0.0, 2.0 * np.pi))
-    return total
+    kept = np.array([a if k * top < 0.45 * rate else 0.0 for k, a in enumerate(np.asarray(amplitudes, float), start=1)])
+    used = kept != 0.0
+    phases = np.zeros(len(kept))
+    phases[used] = rng.uniform(0.0, 2.0 * np.pi, int(used.sum()))
+    return _harmonic_sum(phase(f0_hz, rate), kept * np.cos(phases), kept * np.sin(phases))
+
+
+@njit(cache=True)
+def _harmonic_sum(angle: Samples, in_phase: Samples, quadrature: Samples) -> Samples:
+    """Sum of ``in_phase[k - 1] sin(k angle) + quadrature[k - 1] cos(k angle)``; powers of one rotation a sample."""
+    out = np.empty_like(angle)
+    for i in range(len(angle)):
+        c, s = np.cos(angle[i]), np.sin(angle[i])
+        re, im, total = c, s, 0.0
+        for k in range(len(in_phase)):
+            total += in_phase[k] * im + quadrature[k] * re
+            re, im = re * c - im * s, re * s + im * c
+        out[i] = total
+    return out
 
 
 def moments(rng: np.random.Generator, seconds: float, per_second: float) -> Samples:
