@@ -2,6 +2,9 @@
 
 PY       := .venv/bin
 NOISE    := $(DEMO_NOISE)
+DATA     := ../shared/data
+CORPUS    = $(if $(wildcard $(DATA)/noise57/manifest.csv),--corpus $(DATA)/noise57)
+TEACHER   = $(if $(wildcard $(DATA)/teacher/yamnet.tflite),--teacher $(DATA)/teacher/yamnet.tflite)
 SPECS    := flagship-m7 compact-m4 balanced-m33 helium-m55
 C_FILES   = $(shell git ls-files 'firmware/**/*.c' 'firmware/**/*.h' 'hil_tests/**/*.c' 'hil_tests/**/*.h' 'models/**/*.c' ':!firmware/generated')
 
@@ -9,7 +12,7 @@ C_FILES   = $(shell git ls-files 'firmware/**/*.c' 'firmware/**/*.h' 'hil_tests/
 export PLATFORMIO_DISABLE_UPGRADE_CHECK := true
 export PLATFORMIO_SETTING_ENABLE_TELEMETRY := no
 export PLATFORMIO_SETTING_CHECK_PLATFORMIO_INTERVAL := 3650
-.PHONY: help setup demo test check bench soak clean lock
+.PHONY: help setup demo test check bench soak models clean lock
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +50,12 @@ soak: setup ## long runs: ten minutes of audio on every headset, a million mutat
 	$(PY)/python -m hushkit_hil.networkbench.soak 20000
 	for spec in $(SPECS); do \
 	    $(PY)/hushkit bench $$spec --seconds 600 --json build/soak/$$spec.json || exit 1; done
+
+models: setup ## train both classifiers from scratch, up to an hour; DATA=FOLDER with noise57/ and teacher/
+	@$(PY)/python -c 'import flatbuffers, onnx, torch' 2>/dev/null || \
+	    $(PY)/python -m pip install --quiet --constraint requirements/train.txt torch onnx flatbuffers
+	$(PY)/hushkit model train --model noise57-mcu $(CORPUS) $(TEACHER) -o models/artifacts
+	$(PY)/hushkit model train --model noise57-edge --epochs 12 --rehearsal-epochs 5 $(CORPUS) $(TEACHER) -o models/artifacts
 
 clean: ## delete what builds made; the environment stays
 	rm -rf build .pio

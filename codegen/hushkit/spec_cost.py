@@ -53,9 +53,6 @@ CORE_COSTS = {"cortex-m4": _M4, "cortex-m7": _M7, "cortex-m33": _M33, "cortex-m5
 _BUSIEST = 1.1
 """Busiest update block over the mean: ramps, watch and statistics fall together now and then."""
 
-_STREAMS = 1.3
-"""Streams through the path's model: the reference's, and the drive's while a gain moves or programme plays."""
-
 _WARPED_SAMPLE = 0.3
 """Of a core's `sample`, what the warped controller's background costs beside its own kernels: no error to correct."""
 
@@ -111,8 +108,7 @@ def _sizes(adaptive: Adaptive) -> range:
     if isinstance(adaptive, WarpedLs):
         return range(_WARPED_STEP, _WARPED_MOST + 1, _WARPED_STEP)
     step = 2 * FDAF_BLOCK if isinstance(adaptive, Fdaf) else _TAPS_STEP
-    shortest = 2 * _TAPS_STEP if isinstance(adaptive, Hybrid) else step
-    return range(shortest, MAX_TAPS + 1, step)
+    return range(step, MAX_TAPS + 1, step)
 
 
 def fir_cycles(core: CoreCosts, taps: int, block: int, *, fmt: str = "q31") -> float:
@@ -176,18 +172,18 @@ def _hybrid_cycles(core: CoreCosts, adaptive: Hybrid, taps: int) -> float:
     chain = (2.6 * (short + model) + 1.3 * short) * core.fir_block
     path = 6.0 * model * core.fir_block
     models = 5.0 * adaptive.secondary_taps * core.fir_block  # samples of the watch and the target
-    equation = short * model * core.fir_block + short * short / 2 * 16.0 * core.fir_block
-    weights = taps * core.weight * 2 / 3
+    equation = short * model * core.fir_block + short * short / 2 * 7.0 * core.fir_block
+    weights = taps * core.weight / 3
     return chain + path + (models + equation + weights) / adaptive.update_block
 
 
 def _fdaf_cycles(core: CoreCosts, adaptive: Fdaf, taps: int) -> float:
     """Filtered reference and error per sample; transforms, bins and weights per block of 128."""
     partitions = taps / FDAF_BLOCK
-    transforms = (1 + partitions / 2) * 256 * 4 * 11.0 * core.fir_block
-    bins = FDAF_BLOCK * (20.0 + 28.0 * partitions) * core.fir_block
-    weights = taps * core.weight * 2 / 3
-    return _STREAMS * fir_cycles(core, adaptive.secondary_taps, _SLICE) + (transforms + bins + weights) / FDAF_BLOCK
+    transforms = (1 + partitions / 2) * 256 * 4 * 6.0 * core.fir_block
+    bins = FDAF_BLOCK * (10.0 + 14.0 * partitions) * core.fir_block
+    weights = taps * core.weight / 3
+    return 2.0 * fir_cycles(core, adaptive.secondary_taps, _SLICE) + (transforms + bins + weights) / FDAF_BLOCK
 
 
 def _update_cycles(core: CoreCosts, adaptive: Adaptive, taps: int) -> float:

@@ -37,10 +37,10 @@ def with_usual_settings(spec: HeadsetSpec, algorithm: str) -> HeadsetSpec:
         algorithm: One of `hushkit.spec_model.ALGORITHMS`.
 
     Returns:
-        The spec with the algorithm's defaults, the spec's own update block, and a secondary-path model no longer than
-        the spec's. A transversal filter is shortened to what the core is estimated to carry within the budget; where
-        not even the shortest fits, it keeps its usual length, and a bench says by how much that is too long. Of the
-        categories mode and intensity stay; the rest belongs to the spec's own algorithm.
+        The spec with the algorithm's defaults and the spec's own update block. A transversal filter is shortened to
+        what the core is estimated to carry within the budget; where not even the shortest fits, it keeps its usual
+        length, and a bench says by how much that is too long. Of the categories mode and intensity stay; the rest
+        belongs to the spec's own algorithm.
     """
     categories = tuple(Category(own.name, mode=own.mode, intensity=own.intensity) for own in spec.categories)
     usual = replace(spec, adaptive=_USUAL[algorithm](spec), categories=categories)
@@ -48,8 +48,6 @@ def with_usual_settings(spec: HeadsetSpec, algorithm: str) -> HeadsetSpec:
         return replace(usual, feedforward=Filter("none"))
     if algorithm in {"none", "warped_ls"}:
         return usual
-    model = min(usual.adaptive.secondary_taps, spec.adaptive.secondary_taps or usual.adaptive.secondary_taps)
-    usual = replace(usual, adaptive=replace(usual.adaptive, secondary_taps=model))
     longest = estimate(usual).largest_taps
     taps = min(usual.adaptive.taps, longest) if longest else usual.adaptive.taps
     return replace(usual, adaptive=replace(usual.adaptive, taps=taps))
