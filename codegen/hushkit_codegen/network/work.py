@@ -11,6 +11,7 @@ _GROUP: Final = 4
 _PER_OUTPUT: Final = 14
 _PER_SUM: Final = 80
 _PER_WINDOW_TAP: Final = 10
+_OF_WINDOW: Final = 200
 _PER_TAP: Final = 3
 _PER_VECTOR: Final = 16
 
@@ -29,7 +30,8 @@ def _step_work(step: Step) -> int:
     pixels = out.height * out.width
     if step.kind in {Kind.POINT, Kind.CONV}:
         pairs = (first.channels * step.kernel[0] * step.kernel[1] + 1) // 2
-        widen = 4 * pairs * (_PER_WINDOW_TAP if step.kind is Kind.CONV else _PER_TAP)
+        windows = 4 * pairs * _PER_WINDOW_TAP + 2 * _OF_WINDOW
+        widen = windows if step.kind is Kind.CONV else 4 * pairs * _PER_TAP
         groups = -(-out.channels // _GROUP)
         return (pixels + 1) // 2 * (widen + groups * (4 * _GROUP * pairs + 2 * _GROUP * _PER_OUTPUT))
     if step.kind in {Kind.VECTOR_POINT, Kind.VECTOR_CONV}:

@@ -232,12 +232,11 @@ static void run_network(void) {
     if (t.cursor.op == 0U && t.cursor.unit == 0U && t.pass != PASS_LOOK) {
         memcpy((uint8_t *)arena + net->input, t.features, sizeof t.features);
     }
-    if (hk_net_step(net, arena, sizeof arena, &t.cursor, hk_classifier_design.slice_work) != HK_OK) {
-        t.pass = PASS_NONE; /* the arena was checked when the network was loaded */
-        return;
-    }
     if (t.cursor.op < net->n_ops) {
-        return;
+        if (hk_net_step(net, arena, sizeof arena, &t.cursor, hk_classifier_design.slice_work) != HK_OK) {
+            t.pass = PASS_NONE; /* the arena was checked when the network was loaded */
+        }
+        return; /* what follows has a slice of its own */
     }
     const int8_t *const codes = (const int8_t *)arena + net->output;
     if (t.pass == PASS_LOOK) {

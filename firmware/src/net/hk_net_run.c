@@ -115,11 +115,12 @@ typedef struct {
     uint64_t work;
 } units_t;
 
-#define WORK_PER_OUTPUT 14U /* requantise and store */
-#define WORK_PER_SUM    80U /* scale two codes, add, scale */
-#define WORK_PER_WINDOW 10U /* fetch a tap of a window */
-#define WORK_PER_TAP    3U  /* of a single pixel */
-#define WORK_PER_VECTOR 16U /* four pixels and two outputs of 16 taps each */
+#define WORK_PER_OUTPUT 14U  /* requantise and store */
+#define WORK_PER_SUM    80U  /* scale two codes, add, scale */
+#define WORK_PER_WINDOW 10U  /* fetch a tap of a window */
+#define WORK_OF_WINDOW  200U /* find out what of it lies inside, row by row */
+#define WORK_PER_TAP    3U   /* of a single pixel */
+#define WORK_PER_VECTOR 16U  /* four pixels and two outputs of 16 taps each */
 
 /* What a matrix operator does with `lanes` pixels at a time: fetch their taps, then n_all groups of outputs. */
 typedef struct {
@@ -145,8 +146,8 @@ static units_t matrix_units(const hk_net_op_t *op, matrix_work_t m, uint64_t wor
 
 static matrix_work_t matrix_work(const hk_net_op_t *op) {
     const uint64_t pairs = hk_net_pairs(op);
-    return (matrix_work_t){2U, hk_net_groups(op),
-                           4U * pairs * (op->kind == HK_NET_CONV ? WORK_PER_WINDOW : WORK_PER_TAP),
+    const uint64_t windows = 4U * pairs * WORK_PER_WINDOW + 2U * WORK_OF_WINDOW;
+    return (matrix_work_t){2U, hk_net_groups(op), op->kind == HK_NET_CONV ? windows : 4U * pairs * WORK_PER_TAP,
                            4U * HK_NET_GROUP * pairs + 2U * HK_NET_GROUP * WORK_PER_OUTPUT};
 }
 
