@@ -3,6 +3,7 @@
  */
 #include "hk_net_kernels.h"
 #include "hk_net_math.h"
+#include "hk_net_vector.h"
 
 #include <stdbool.h>
 
@@ -55,10 +56,37 @@ static inline int32_t next_second(walk_t *walk) {
     return value;
 }
 
+#if defined(HK_NET_HELIUM)
+/* Sums of as many codes as each other, by vectors. @return Whether that is what the operator asks for. */
+static bool add_vectors(const hk_net_call_t *call, const factor_t f[3]) {
+    const hk_net_op_t *const op = call->op;
+    if (op->kind != HK_NET_ADD || (op->flags & HK_NET_PER_CHANNEL) != 0U || f[2].shift > 0) {
+        return false;
+    }
+    hk_net_vector_add(&(hk_net_sum_t){
+        .first = (const int8_t *)(call->arena + op->first) + call->from,
+        .second = second_of(call) + call->from,
+        .out = (int8_t *)(call->arena + op->out) + call->from,
+        .n = call->to - call->from,
+        .factor = {f[0].factor, f[1].factor, f[2].factor},
+        .shift = {f[0].shift, f[1].shift, f[2].shift},
+        .zero = {op->first_zero, op->second_zero, op->out_zero},
+        .low = op->low,
+        .high = op->high,
+    });
+    return true;
+}
+#endif
+
 void hk_net_add(const hk_net_call_t *call) {
     const hk_net_op_t *const op = call->op;
     factor_t f[3];
     memcpy(f, call->blob + op->data, sizeof f);
+#if defined(HK_NET_HELIUM)
+    if (add_vectors(call, f)) {
+        return;
+    }
+#endif
     const int8_t *const a = (const int8_t *)(call->arena + op->first);
     int8_t *const out = (int8_t *)(call->arena + op->out);
     walk_t second = walk_second(call);

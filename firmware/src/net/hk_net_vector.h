@@ -8,7 +8,7 @@
 #ifndef HK_NET_VECTOR_H
 #define HK_NET_VECTOR_H
 
-#include "hk_net_blob.h"
+#include "hk_net_math.h" /* HK_NET_HELIUM */
 
 #define HK_NET_VECTOR 16U /* codes per vector */
 #define HK_NET_LANES  4U  /* outputs requantised at once */
@@ -47,6 +47,22 @@ typedef struct {
 
 void hk_net_vector_strip(const hk_net_strip_t *job); /* as above */
 void hk_net_vector_strip_away(const hk_net_strip_t *job);
+
+#if defined(HK_NET_HELIUM)
+/** Sums of codes: both scaled, added, scaled again, each half away from zero. The assembly has the offsets. */
+typedef struct {
+    const int8_t *first;
+    const int8_t *second;
+    int8_t *out;
+    uint32_t n; /* 1 or more */
+    int32_t factor[3];
+    int32_t shift[3]; /* -31..0 */
+    int32_t zero[3];  /* of first, second and output */
+    int32_t low, high;
+} hk_net_sum_t;
+
+void hk_net_vector_add(const hk_net_sum_t *job);
+#endif
 
 /** out[k] = in[k * distance], distance below 9362. */
 void hk_net_vector_gather(const int8_t *in, uint32_t distance, int8_t *out, uint32_t n);

@@ -179,6 +179,40 @@ __attribute__((naked, noinline)) void hk_net_vector_strip_away(const hk_net_stri
     __asm volatile(STRIP(AWAY));
 }
 
+/* A factor with a rounding shift; the shift's vector says whether it shifts at all, for a tie is lowered only then. */
+#define SCALE(q, factor, shift, shifts)                                 \
+    "vqrdmulh.s32 " q ", " q ", " factor "\n"                           \
+    "vand q2, " q ", " shifts "\n vshr.s32 q2, q2, #31\n"              \
+    "vadd.i32 " q ", " q ", q2\n vrshl.s32 " q ", " shift "\n"
+
+__attribute__((naked, noinline)) void hk_net_vector_add(const hk_net_sum_t *job) {
+    (void)job;
+    __asm volatile(
+        WITH_HELIUM
+        "push {r4-r12, lr}\n"
+        "vpush {d8-d15}\n"
+        "mov r12, r0\n"
+        "ldr r1, [r12, #52]\n vdup.32 q3, r1\n"
+        "ldr r1, [r12, #56]\n vdup.32 q4, r1\n"
+        "add r3, r12, #16\n ldm r3, {r4-r11}\n"
+        "vdup.32 q5, r7\n vdup.32 q6, r8\n vdup.32 q7, r9\n"
+        "ldr r3, [r12, #12]\n ldm r12, {r0-r2}\n ldr r12, [r12, #48]\n"
+        "dlstp.32 lr, r3\n"
+        "1:\n"
+        "vldrb.s32 q0, [r0], #4\n vldrb.s32 q1, [r1], #4\n"
+        "vsub.i32 q0, q0, r10\n vsub.i32 q1, q1, r11\n"
+        "vshl.i32 q0, q0, #20\n vshl.i32 q1, q1, #20\n"
+        SCALE("q0", "r4", "r7", "q5") SCALE("q1", "r5", "r8", "q6")
+        "vadd.i32 q0, q0, q1\n"
+        SCALE("q0", "r6", "r9", "q7")
+        "vadd.i32 q0, q0, r12\n"
+        "vmax.s32 q0, q0, q3\n vmin.s32 q0, q0, q4\n"
+        "vstrb.32 q0, [r2], #4\n"
+        "letp lr, 1b\n"
+        "vpop {d8-d15}\n"
+        "pop {r4-r12, pc}\n");
+}
+
 __attribute__((naked, noinline)) void
 hk_net_vector_gather(const int8_t *in, uint32_t distance, int8_t *out, uint32_t n) {
     (void)in;
