@@ -144,8 +144,7 @@ class Tracking:
         hurry_s: For so long after a start or a change solutions come every hurry_solve_ms.
         hurry_solve_ms: Interval between solutions then.
         harm_db: Error over what it would be in silence from which the filter backs off.
-        harm_ridge: Regularisation of the weights that a back-off adds.
-        harm_ms: Time constant with which it fades.
+        harm_keeps: Share of all evidence that survives a second detection within hurry_s.
     """
 
     equaliser_hz: float = 12.0
@@ -157,10 +156,9 @@ class Tracking:
     change_db: float = 5.0
     change_keeps: float = 0.3
     hurry_s: float = 1.0
-    hurry_solve_ms: float = 75.0
+    hurry_solve_ms: float = 100.0
     harm_db: float = 1.0
-    harm_ridge: float = 10.0
-    harm_ms: float = 50.0
+    harm_keeps: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)

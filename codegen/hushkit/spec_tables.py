@@ -278,8 +278,7 @@ def _read_tracking(adaptive: Reader, usual: Tracking) -> Tracking:
         hurry_s=table.number("hurry_s", 0.0, 10.0, default=usual.hurry_s, unit="s"),
         hurry_solve_ms=table.number("hurry_solve_ms", 10.0, 1000.0, default=usual.hurry_solve_ms, unit="ms"),
         harm_db=table.number("harm_db", 0.1, 20.0, default=usual.harm_db, unit="dB"),
-        harm_ridge=table.number("harm_ridge", 0.0, 100.0, default=usual.harm_ridge),
-        harm_ms=table.number("harm_ms", 1.0, 10_000.0, default=usual.harm_ms, unit="ms"),
+        harm_keeps=table.number("harm_keeps", 1e-4, 1.0, default=usual.harm_keeps),
     )
     table.finish()
     return tracking

@@ -17,8 +17,8 @@ _SLOW_S = 1.0
 """Time constants of the running powers. Slower than 20 ms a change is seen too late; the slow level must not follow a
 burst, and forgets the start within a few seconds."""
 
-_BLIND_S = 0.25
-"""After a back-off the filter itself is new: with 0.1 s its start is taken for another change."""
+_BLIND_S = 0.1
+"""After a change the first new estimate needs this; a second change in it would be the same one."""
 
 _LEAST_MEMORY_S = 0.05
 """The memory at the start: half as long as there was anything to remember, but this at least."""
@@ -64,11 +64,10 @@ def design_tracking(settings: WarpedLs, path: NDArray[np.float64], *, rate_hz: i
         equaliser=equaliser,
         inverse=inverse,
         hold_ppb=round(tracking.hold * PPB),
-        change_ridge_ppb=round(tracking.harm_ridge * PPB),
-        change_fade_ppb=round(math.exp(-tracking.hurry_solve_ms / tracking.harm_ms) * PPB),
         change_ratio_ppb=round(10 ** (tracking.change_db / 10) * PPB),
         change_keeps_ppb=round(tracking.change_keeps * PPB),
         harm_ratio_ppb=round(10 ** (tracking.harm_db / 10) * PPB),
+        harm_keeps_ppb=round(tracking.harm_keeps * PPB),
         fast_ppb=round(PPB / (_FAST_S * equations_hz)),
         slow_ppb=round(PPB / (_SLOW_S * equations_hz)),
         least_memory_ppb=round(2 * _LEAST_MEMORY_S * equations_hz * PPB),

@@ -32,11 +32,10 @@ def tracking_fields(tracking: TrackingIr) -> list[str]:
     """Initializers of hk_tracking_design_t."""
     floats = {
         "hold": tracking.hold_ppb,
-        "change_ridge": tracking.change_ridge_ppb,
-        "change_fade": tracking.change_fade_ppb,
         "change_ratio": tracking.change_ratio_ppb,
         "change_keeps": tracking.change_keeps_ppb,
         "harm_ratio": tracking.harm_ratio_ppb,
+        "harm_keeps": tracking.harm_keeps_ppb,
         "fast": tracking.fast_ppb,
         "slow": tracking.slow_ppb,
         "least_memory": tracking.least_memory_ppb,

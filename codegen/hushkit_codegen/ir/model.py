@@ -98,17 +98,17 @@ class TrackingIr:
         equaliser: Section behind the weights, or none.
         inverse: Its inverse, for what was really played.
         hold_ppb: Regularisation of the secondary path toward its last estimate.
-        change_ridge_ppb, change_fade_ppb: Regularisation added by harm, and its share kept per solution.
         change_ratio_ppb: Prediction error's power over its slow level that counts as a change.
         change_keeps_ppb: Share of the evidence a change leaves.
         harm_ratio_ppb: Error's power over that of silence that counts as harm.
+        harm_keeps_ppb: Share of the evidence that a second detection within hurry_jobs leaves.
         fast_ppb, slow_ppb: Steps of the running powers, per equation.
         least_memory_ppb: Equations in the memory at the start, from where it grows.
         delay: Samples from a chain's state to the error that can first hear it.
         hurry_jobs: Update blocks after a start or a change in which solutions come faster.
         hurry_solve_jobs: Update blocks per solution then.
         blind_jobs: Update blocks after a change in which no other is looked for.
-        fade_jobs: Update blocks in which weights that do harm fade out.
+        fade_jobs: Update blocks of the weights' way in a hurry, and out of harm.
         auxiliary_ppb: Auxiliary noise over the residual, at the error microphone, in amplitude.
         auxiliary_pole_q31: Pole of the noise's colour.
         auxiliary_rms_ppb: Level of the noise at full scale.
@@ -119,11 +119,10 @@ class TrackingIr:
     equaliser: BiquadIr | SilentIr
     inverse: BiquadIr | SilentIr
     hold_ppb: int
-    change_ridge_ppb: int
-    change_fade_ppb: int
     change_ratio_ppb: int
     change_keeps_ppb: int
     harm_ratio_ppb: int
+    harm_keeps_ppb: int
     fast_ppb: int
     slow_ppb: int
     least_memory_ppb: int

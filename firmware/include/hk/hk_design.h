@@ -78,11 +78,10 @@ typedef struct {
     const float *weighting;             /* HK_CONFIG_WEIGHTING_TAPS: equations are of sum_j weighting[j] section[k+j] */
     const float *auxiliary_correlation; /* HK_CONFIG_WARPED_SECONDARY_TAPS: of the noise, in sections d apart */
     float hold;                         /* of the mean diagonal of its evidence, toward the last secondary path */
-    float change_ridge;                 /* of the weights, added by harm, fading ... */
-    float change_fade;                  /* ... by this factor per solve */
     float change_ratio;                 /* prediction error's power over its slow level */
-    float change_keeps;                 /* share of the evidence a change leaves */
+    float change_keeps;                 /* share of the evidence on the primary path a change leaves */
     float harm_ratio;                   /* error's power over that of silence */
+    float harm_keeps;                   /* share of the evidence that a second detection leaves */
     float fast;                         /* steps of the running powers, per equation */
     float slow;
     float auxiliary;            /* auxiliary noise over the residual at the error microphone, in amplitude */
@@ -92,7 +91,7 @@ typedef struct {
     uint16_t hurry_jobs;        /* update blocks after a start or a change in which solutions come faster: ... */
     uint16_t hurry_solve_jobs;  /* ... one every so many update blocks */
     uint16_t blind_jobs;        /* update blocks after a change in which no other is looked for */
-    uint16_t fade_jobs;         /* update blocks in which weights that do harm fade out */
+    uint16_t fade_jobs;         /* update blocks of the weights' way in a hurry, and out of harm */
     int32_t auxiliary_pole_q31; /* colour of the noise */
 } hk_tracking_design_t;
 

@@ -43,7 +43,9 @@ hk_fit_verdict_t hk_fit_step(hk_fit_t *fit, const hk_tracking_design_t *design, 
         }
         return HK_FIT_STEADY;
     }
-    if (fit->prediction.fast > design->change_ratio * fit->prediction.slow) {
+    /* A burst of the noise itself is no change. */
+    const float burst = (fit->reference.fast > fit->reference.slow) ? fit->reference.fast : fit->reference.slow;
+    if (fit->prediction.fast * fit->reference.slow > design->change_ratio * fit->prediction.slow * burst) {
         fit->changes++;
         fit->blind = design->blind_jobs;
         return HK_FIT_CHANGED;

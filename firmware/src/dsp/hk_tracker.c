@@ -37,13 +37,17 @@
 #define SLICE_FADE    (SLICE_SOLVE + N_SOLVE)
 #define N_SLICES      (SLICE_FADE + 1U)
 
-#define SHIFT       26              /* 31 - HK_WARPED_GUARD_BITS: dot product to samples, before the exponent */
-#define NOISE_BITS  4U              /* 1 / (1 - pole) of the noise's colour is at most 16 */
-#define LEAST_LEVEL 1e-9F           /* of full scale: nothing is heard of it */
-#define MOST_LEVEL  0.03F           /* of full scale, whatever the residual */
-#define UNITY       2147483648.0F   /* full scale */
-#define SEED        2463534242UL    /* Marsaglia's, of xorshift32 */
-#define CHAIN_UNIT  (UNITY / 32.0F) /* full scale on a chain */
+#define SHIFT       26            /* 31 - HK_WARPED_GUARD_BITS: dot product to samples, before the exponent */
+#define NOISE_BITS  4U            /* 1 / (1 - pole) of the noise's colour is at most 16 */
+#define LEAST_LEVEL 1e-9F         /* of full scale: nothing is heard of it */
+#define MOST_LEVEL  0.03F         /* of full scale, whatever the residual */
+#define UNITY       2147483648.0F /* full scale */
+/* Caution after a solution that was refused, and its slow return. */
+#define MORE         8.0F
+#define LESS         0.97F
+#define MOST_CAUTION 1e4F
+#define SEED         2463534242UL    /* Marsaglia's, of xorshift32 */
+#define CHAIN_UNIT   (UNITY / 32.0F) /* full scale on a chain */
 
 _Static_assert(31U - HK_WARPED_GUARD_BITS == SHIFT, "one scaling");
 _Static_assert(HK_CONFIG_SECONDARY_TAPS > 0, "the tracker needs an error microphone");
@@ -64,7 +68,11 @@ typedef enum {
 typedef struct {
     /* Interrupt. */
     int32_t chain[X_SECTIONS];
-    int32_t snapshot[X_SECTIONS]; /* written while no job is under way */
+    int32_t taken[X_SECTIONS];    /* the chain at this block's instant */
+    uint32_t at;                  /* sample of the block */
+    uint32_t instant;             /* of the block's equation, another in each: a steady beat would alias harmonics */
+    int32_t snapshot[X_SECTIONS]; /* the chain at the job's instant; written while no job is under way */
+    uint32_t job_instant;
     hk_warped_weights_t weights;
     uint32_t random;
     int32_t noise; /* coloured */
@@ -74,19 +82,19 @@ typedef struct {
     /* Background. */
     int32_t played[U_SECTIONS];
     int32_t heard[J]; /* chain of the error microphone */
-    float late_error; /* as the equation taken at the end of the last block wants it */
-    bool pending;     /* an equation waits for it */
     batch_t batch[2];
     uint32_t filling; /* batch being collected */
-    uint32_t phase;   /* whole equations in it */
-    bool collected;   /* one became whole in this job */
+    uint32_t phase;   /* equations in it */
+    bool collected;   /* one came in this job */
     pass_t pass;
     bool rewrite;    /* the next pass is */
     uint32_t wait;   /* jobs until the next equation */
     uint32_t settle; /* jobs until the chains are whole again */
     uint32_t until_solve;
-    uint32_t hurry; /* jobs in which solutions come twice as fast */
+    uint32_t hurry; /* jobs in which solutions come faster */
+    uint32_t doubt; /* jobs in which another detection means that the primary path has changed as well */
     float age;      /* equations since the start, as far as the memory grows */
+    float scale;    /* of the evidence, with the next batch */
     float covariance[HK_LDL_SIZE(M)];
     float right[M];
     float fresh[N]; /* right side of a rewrite in work */
@@ -95,6 +103,7 @@ typedef struct {
     float toward[K];   /* where the extra ridge pulls: the prior, or nothing after harm */
     float extra_ridge; /* of the weights, fading by ... */
     float extra_fade;  /* ... this per solution */
+    float caution;     /* times the settings' ridge: a few tones leave a covariance single precision cannot factor */
     hk_fit_t fit;
 } ear_t;
 
@@ -123,13 +132,15 @@ static void start_afresh(ear_t *s, uint32_t ear) {
     for (uint32_t k = 0U; k < S; k++) {
         s->s[k] = (float)design->secondary.taps[k] * unit;
     }
-    s->pending = false;
     s->filling = 0U;
     s->phase = 0U;
     s->pass = PASS_NONE;
     s->rewrite = false;
     s->wait = 0U;
     s->age = 0.0F;
+    s->caution = 1.0F;
+    s->scale = 1.0F;
+    s->doubt = 0U;
     s->hurry = tracking->hurry_jobs;
     s->until_solve = ear * (interval(s) / HK_CONFIG_EARS) + 1U;
     s->extra_ridge = settings->start_ridge;
@@ -160,7 +171,7 @@ static hk_status_t check(const hk_design_t *headset) {
                 d->start_fade >= 0.0F && d->start_fade < 1.0F;
     fits = fits && t->hold > 0.0F && t->change_ratio > 1.0F && t->change_keeps > 0.0F && t->harm_ratio > 1.0F &&
            t->fast > 0.0F && t->fast <= 1.0F && t->hurry_solve_jobs >= 2U * BATCH * HK_CONFIG_EARS * d->equation_jobs &&
-           t->delay > 0U && t->delay <= BLOCK && t->slow > 0.0F && t->slow <= t->fast && t->auxiliary_rms > 0.0F &&
+           t->delay > 0U && t->delay < BLOCK && t->slow > 0.0F && t->slow <= t->fast && t->auxiliary_rms > 0.0F &&
            t->auxiliary_pole_q31 >= 0 && t->fade_jobs > 0U;
     for (uint32_t i = 0U; i < headset->n_settings; i++) {
         fits = fits && in_range(&headset->settings[i]);
@@ -229,6 +240,10 @@ static void filter(uint32_t ear, const int32_t *x, int32_t *y) {
         const int64_t sum =
             hk_kernel_warped_run(s->chain, w->active, design->one_minus_lambda_q32, x[n] >> HK_WARPED_GUARD_BITS);
         flat[n] = hk_saturate((sum >> (SHIFT - w->exponent)) + auxiliary(s));
+        if (s->at == s->instant) {
+            memcpy(s->taken, s->chain, sizeof s->taken);
+        }
+        s->at++;
     }
 #if HK_CONFIG_EQUALISER_SECTIONS > 0
     hk_kernel_equaliser_run(ear, flat, y);
@@ -247,8 +262,12 @@ static void reset(uint32_t ear) {
 }
 
 static void hand_over(uint32_t ear, bool gap) {
-    ears[ear].gap = gap;
-    memcpy(ears[ear].snapshot, ears[ear].chain, sizeof ears[ear].snapshot);
+    ear_t *s = &ears[ear];
+    s->gap = gap;
+    s->job_instant = s->instant;
+    memcpy(s->snapshot, s->taken, sizeof s->snapshot);
+    s->at = 0U;
+    s->instant = s->random % (BLOCK - tracking->delay);
 }
 
 /* ---- background: chains and equations ---------------------------------------------------------------------------- */
@@ -293,7 +312,8 @@ static float weighted_error(const int32_t *chain) {
     return sum;
 }
 
-/* Eight samples of what was played and of what was heard onto their chains. */
+/* Eight samples of what was played and of what was heard onto their chains; the equation's part of either when it is
+ * due. */
 static void move_chains(ear_t *s, uint32_t ear, uint32_t at, const hk_control_input_t *input) {
     int32_t flat[HK_KERNEL_SLICE];
 #if HK_CONFIG_EQUALISER_SECTIONS > 0
@@ -303,31 +323,50 @@ static void move_chains(ear_t *s, uint32_t ear, uint32_t at, const hk_control_in
     memcpy(flat, &input->beside[at], sizeof flat);
 #endif
     static const int32_t none[1] = {0};
+    batch_t *batch = &s->batch[s->filling];
     for (uint32_t n = 0U; n < HK_KERNEL_SLICE; n++) {
         (void)hk_kernel_played_run(s->played, none, design->one_minus_lambda_q32, flat[n] >> HK_WARPED_GUARD_BITS);
         hear(s, input->heard[at + n] >> HK_WARPED_GUARD_BITS);
-        if (at + n + 1U == tracking->delay) {
-            s->late_error = weighted_error(s->heard);
+        if (at + n == s->job_instant) {
+            weigh(s->played, S, &batch->r[N], s->phase);
+        }
+        if (at + n == s->job_instant + tracking->delay) {
+            batch->error[s->phase] = weighted_error(s->heard);
         }
     }
 }
 
-static void hurry(ear_t *s, uint32_t ear) {
-    s->rewrite = true;
-    s->hurry = tracking->hurry_jobs;
+static void cancel(ear_t *s, uint32_t ear) {
     if (owner == ear) {
         owner = HK_CONFIG_EARS;
         s->until_solve = 0U;
     }
 }
 
-/* The filter does harm: it fades out, and returns as evidence comes in. */
-static void back_off(ear_t *s) {
-    static const float nothing[K];
-    hk_warped_weights_aim(&s->weights, nothing, tracking->fade_jobs);
+/* The primary path has changed as well, or the filter does harm although the secondary path was fitted anew: what is
+ * known counts little, and both paths begin as at the start. */
+static void begin_anew(ear_t *s) {
+    s->rewrite = false;
+    s->scale = tracking->harm_keeps;
+    s->age = 0.0F;
     memset(s->toward, 0, sizeof s->toward);
-    s->extra_ridge = tracking->change_ridge;
-    s->extra_fade = tracking->change_fade;
+    s->extra_ridge = settings->start_ridge;
+    s->extra_fade = design->start_fade;
+}
+
+static void react(ear_t *s, uint32_t ear, hk_fit_verdict_t verdict) {
+    static const float nothing[K];
+    cancel(s, ear);
+    s->hurry = tracking->hurry_jobs;
+    if (s->doubt == 0U) {
+        s->rewrite = true;
+    } else {
+        begin_anew(s);
+        if (verdict == HK_FIT_HARM) {
+            hk_warped_weights_aim(&s->weights, nothing, tracking->fade_jobs);
+        }
+    }
+    s->doubt = tracking->hurry_jobs;
 }
 
 /* What the estimates say of this equation, for the watch on the fit. */
@@ -370,43 +409,22 @@ static void turn_batch(ear_t *s, uint32_t ear) {
     }
 }
 
-/* The equation of the last block's end has its error now: it is whole. */
-static void complete(ear_t *s, uint32_t ear) {
-    batch_t *batch = &s->batch[s->filling];
-    batch->error[s->phase] = s->late_error;
-    const hk_fit_verdict_t verdict = judge(s, batch, s->phase);
-    s->pending = false;
-    s->collected = true;
-    s->phase++;
-    if (verdict != HK_FIT_STEADY) {
-        hurry(s, ear);
-    }
-    if (verdict == HK_FIT_HARM) {
-        back_off(s);
-    }
-    if (s->phase == BATCH) {
-        turn_batch(s, ear);
-    }
-}
-
-/* Take an equation when one is due: its chains now, its error when what they hold can be heard. */
+/* Take an equation when one is due. */
 static void collect(ear_t *s, uint32_t ear, const hk_control_input_t *input) {
+    s->collected = false;
     if (s->restart) {
         s->restart = false;
         start_afresh(s, ear);
+        return;
     }
-    s->collected = false;
     s->settle = s->gap ? settle_jobs : s->settle;
     if (!input->adapt || s->settle > 0U) {
         s->settle -= (s->settle > 0U) ? 1U : 0U;
-        s->pending = false;
         return;
     }
     s->until_solve -= (s->until_solve > 0U) ? 1U : 0U;
     s->hurry -= (s->hurry > 0U) ? 1U : 0U;
-    if (s->pending) {
-        complete(s, ear);
-    }
+    s->doubt -= (s->doubt > 0U) ? 1U : 0U;
     if (s->wait > 0U) {
         s->wait--;
         return;
@@ -414,8 +432,15 @@ static void collect(ear_t *s, uint32_t ear, const hk_control_input_t *input) {
     s->wait = design->equation_jobs - 1U;
     batch_t *batch = &s->batch[s->filling];
     weigh(s->snapshot, N, batch->r, s->phase);
-    weigh(s->played, S, &batch->r[N], s->phase);
-    s->pending = true;
+    const hk_fit_verdict_t verdict = judge(s, batch, s->phase);
+    if (verdict != HK_FIT_STEADY) {
+        react(s, ear, verdict);
+    }
+    s->collected = true;
+    s->phase++;
+    if (s->phase == BATCH) {
+        turn_batch(s, ear);
+    }
 }
 
 /* ---- background: passes over the covariance ---------------------------------------------------------------------- */
@@ -432,7 +457,7 @@ static float forgetting(const ear_t *s) {
 /* Enter four equations into some rows. */
 static void enter(ear_t *s, uint32_t first, uint32_t end) {
     const batch_t *b = &s->batch[s->filling ^ 1U];
-    const float forget = forgetting(s);
+    const float forget = forgetting(s) * s->scale;
     for (uint32_t i = first; i < end; i++) {
         const float *r = b->r[i];
         const float factors[1U + BATCH] = {forget, r[0], r[1], r[2], r[3]};
@@ -440,6 +465,7 @@ static void enter(ear_t *s, uint32_t first, uint32_t end) {
         s->right[i] =
             forget * s->right[i] + r[0] * b->error[0] + r[1] * b->error[1] + r[2] * b->error[2] + r[3] * b->error[3];
     }
+    s->scale = (end == M) ? 1.0F : s->scale;
 }
 
 /* Make of some rows what they would be had the last seconds been silent, with the primary path that is known: it stays
@@ -469,7 +495,7 @@ static void rewrite(ear_t *s, uint32_t first, uint32_t end) {
 
 static void start_solution(ear_t *s) {
     const hk_tracker_ridges_t ridges = {
-        .paths = settings->ridge, .hold = tracking->hold, .weights = s->extra_ridge, .toward = s->toward};
+        .paths = settings->ridge * s->caution, .hold = tracking->hold, .weights = s->extra_ridge, .toward = s->toward};
     hk_tracker_solve_start(&solver, &ridges, s->s, solve_slices(s));
     s->extra_ridge *= s->extra_fade;
 }
@@ -536,10 +562,13 @@ static void solve(ear_t *s, uint32_t ear, const hk_control_input_t *input) {
     if (solver.stage == HK_TRACKER_DONE) {
         memcpy(s->p, solver.p, sizeof s->p);
         memcpy(s->s, solver.s, sizeof s->s);
-        hk_warped_weights_aim(&s->weights, solver.x, interval(s) / 2U);
+        hk_warped_weights_aim(&s->weights, solver.x, (s->hurry > 0U) ? tracking->fade_jobs : interval(s));
         set_level(s, input->programme);
+        s->caution = (s->caution > 1.0F / LESS) ? s->caution * LESS : 1.0F;
         owner = HK_CONFIG_EARS;
     } else if (solver.stage == HK_TRACKER_REFUSED) {
+        s->caution = (s->caution < MOST_CAUTION) ? s->caution * MORE : s->caution;
+        s->until_solve = 0U;
         hk_warped_weights_refuse(&s->weights);
         owner = HK_CONFIG_EARS;
     }

@@ -28,8 +28,6 @@
 #define G(solver)      ((solver)->a)
 #define NORMAL(solver) (&(solver)->a[G_LENGTH])
 
-_Static_assert(HK_TRACKER_N *HK_TRACKER_K + HK_LDL_SIZE(HK_TRACKER_K) <= HK_LDL_SIZE(HK_TRACKER_M),
-               "the products with T(s) must fit where the factor was");
 _Static_assert(HK_CONFIG_WARPED_TAPS % 8 == 0 && HK_CONFIG_WARPED_SECONDARY_TAPS % 4 == 0,
                "correlations take eight outputs and four terms at a time");
 

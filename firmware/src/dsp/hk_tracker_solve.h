@@ -23,6 +23,11 @@
 #define HK_TRACKER_N (HK_TRACKER_K + HK_TRACKER_S)
 #define HK_TRACKER_M (HK_TRACKER_N + HK_TRACKER_S)
 
+/** Floats of the factor of both paths, and of G and T(s)^T G, which take its place. */
+#define HK_TRACKER_FACTOR       HK_LDL_SIZE(HK_TRACKER_M)
+#define HK_TRACKER_PRODUCT_SIZE (HK_TRACKER_N * HK_TRACKER_K + HK_LDL_SIZE(HK_TRACKER_K))
+#define HK_TRACKER_SHARED ((HK_TRACKER_FACTOR > HK_TRACKER_PRODUCT_SIZE) ? HK_TRACKER_FACTOR : HK_TRACKER_PRODUCT_SIZE)
+
 /** Regularisation of one solution, relative to mean diagonals. */
 typedef struct {
     float paths;         /* of p, and of w */
@@ -48,7 +53,7 @@ typedef struct {
     uint32_t budget; /* products per slice */
     uint32_t row;    /* of the stage */
     float ridge;     /* of p, absolute */
-    float a[HK_LDL_SIZE(HK_TRACKER_M)];
+    float a[HK_TRACKER_SHARED];
     float xx[HK_LDL_SIZE(HK_TRACKER_N)];
     float x[HK_TRACKER_M]; /* right side, then p and s, then w */
     float p[HK_TRACKER_N];
