@@ -39,7 +39,7 @@ typedef struct {
     const int32_t *error;     /* as the error microphone would read if exactly the full-gain anti-noise had played */
     int32_t target;           /* the same for the block's last sample, had only the fixed filter's part played */
     const int32_t *heard;     /* the error microphone as it read, DC removed */
-    const int32_t *beside;    /* all that played less the fixed filter's part at full gain */
+    const int32_t *beside;    /* what played, but for feedback, less the fixed filter's part at full gain */
     bool programme;           /* some of that is programme or transparency */
     uint32_t trust_q16;       /* share of the error that is not programme: what a step is worth, unity 2^16 */
     bool adapt;               /* false: keep histories up to date, leave the weights */

@@ -209,13 +209,17 @@ static void begin(ear_t *s, const hk_record_t *record) {
         answer[n] = hk_saturate((int64_t)record->played[n] + record->back[n]);
     }
     append(s->played, &s->played_dc, answer);
-    if (ops->wants_target || ops->wants_beside) {
+    /* Without feedback, which answers the error and would be taken for a cause of it: it is part of the paths. */
+    if (ops->wants_beside) {
         for (uint32_t n = 0U; n < BLOCK; n++) {
-            s->now[n] = hk_saturate((int64_t)answer[n] + record->other[n] - record->fixed[n]);
+            s->now[n] = hk_saturate((int64_t)record->played[n] + record->other[n] - record->fixed[n]);
         }
     }
     if (ops->wants_target) {
-        append(s->beside, &s->beside_dc, s->now);
+        for (uint32_t n = 0U; n < BLOCK; n++) {
+            answer[n] = hk_saturate((int64_t)answer[n] + record->other[n] - record->fixed[n]);
+        }
+        append(s->beside, &s->beside_dc, answer);
         s->target = hk_saturate((int64_t)record->error[BLOCK - 1U] - through_model(&s->beside[HISTORY - 1U]));
     }
     s->with_anti = 0U;
