@@ -335,9 +335,9 @@ def _read_classifier(root: Reader) -> Classifier | None:
     classifier = Classifier(
         model=table.text("model", r".+", "the name of a shipped model or a .tflite file"),
         hop_ms=table.number("hop_ms", 32.0, 10_000.0, default=500.0, unit="ms"),
-        look_ms=table.number("look_ms", 32.0, 1000.0, default=160.0, unit="ms"),
+        look_ms=table.number("look_ms", 32.0, 1000.0, default=128.0, unit="ms"),
         confidence=table.number("confidence", 0.0, 1.0, default=0.6),
-        emergency_confidence=table.number("emergency_confidence", 0.0, 1.0, default=0.95),
+        emergency_confidence=table.number("emergency_confidence", 0.0, 1.0, default=0.75),
     )
     table.finish()
     return classifier

@@ -3,8 +3,8 @@
  * @brief The classifier's task: hears, classifies, decides, in bounded slices between the controller's.
  *
  * Every update block brings one record and runs one slice: part of a frame of the front end, else part of an inference.
- * Every look_frames frames a look begins, a look at the latest 0.8 s for emergencies; every hop_frames frames a window
- * over the latest 3 s for the category, and with a second network resident the same window through that one, for
+ * Every look_frames frames a look begins, a look at the latest half second for emergencies; every hop_frames frames a
+ * window over the latest 3 s for the category, and with a second network resident the same window through that one, for
  * comparison. What follows acts at once: the category's settings, and transparency while an emergency is suspected.
  * Results depend on the records alone, so that host and target decide alike.
  *

@@ -2,7 +2,7 @@
  * @file  hk_emergency.h
  * @brief From looks at the sound to an emergency: votes, and the rhythm of standard signals.
  *
- * A look is one inference over the latest 0.8 s. Two looks in a row that hint at it make an emergency suspected,
+ * A look is one inference over the latest half second. Two looks in a row that hint at it make an emergency suspected,
  * which only makes way for outside sound and is taken back silently. Enough votes over the last two seconds make it
  * confirmed, which is an event; fewer are enough where the rhythm of a standard signal speaks for it: ISO 8201's
  * temporal three and four, or a tone that sweeps up and down as wail, yelp and hi-lo do.
@@ -18,7 +18,7 @@
 #include <stdint.h>  /* int16_t, int32_t, uint8_t, uint16_t, uint32_t */
 
 #define HK_EMERGENCY_KINDS       5U  /* siren, alarm, horn, glass, gunshot */
-#define HK_EMERGENCY_LOOK_FRAMES 24U /* a look hears: 0.77 s */
+#define HK_EMERGENCY_LOOK_FRAMES 16U /* a look hears: 0.51 s */
 
 typedef enum { HK_EMERGENCY_NONE = 0, HK_EMERGENCY_SUSPECTED = 1, HK_EMERGENCY_CONFIRMED = 2 } hk_emergency_state_t;
 

@@ -1,6 +1,6 @@
 """From looks at the sound to an emergency: votes, and the rhythm of standard signals. Integers, as the headset decides.
 
-A *look* is one inference over the latest 0.8 s, repeated to fill the network's window. Two looks in a row that hint at
+A *look* is one inference over the latest half second, repeated to fill the network's window. Two looks in a row that hint at
 it make an emergency *suspected*, which only makes way for outside sound and is taken back silently. Enough votes
 over the last two seconds make it *confirmed*, which is an event; fewer are enough where the rhythm of a standard signal
 speaks for it.
@@ -24,8 +24,8 @@ from hushkit_models.classifier import frontend
 from hushkit_models.classifier.taxonomy import EMERGENCIES
 
 FRAME_MS: Final = 32
-LOOK_FRAMES: Final = 24
-"""Frames a look hears: less misses the slow halves of a hi-lo, more comes too late."""
+LOOK_FRAMES: Final = 16
+"""Frames a look hears: more comes too late, half a second is enough for the network."""
 
 _FIRST_BAND, _LAST_BAND = 9, 34
 """Bands a tone is looked for in: centres 440 Hz to 5.4 kHz; sirens, sounders and horns are between."""
