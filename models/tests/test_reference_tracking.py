@@ -1,7 +1,10 @@
 """The tracking filter: both paths identified, a change of the fit survived that the frozen model does not survive."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+import scipy.signal
 from hushkit_models.acoustics.bound import causal_bound
 from hushkit_models.acoustics.metrics import attenuation, convergence_time, worst_moment_db
 from hushkit_models.acoustics.scenario import PathChange, PlantSignals, Scenario, render
@@ -9,7 +12,8 @@ from hushkit_models.reference import ControllerError, make_controller
 from hushkit_models.reference.controller import Run
 from hushkit_models.reference.plant import Plant, plant_of
 from hushkit_models.reference.tracking import WarpedLsTracking
-from hushkit_models.reference.warped_design import warp
+from hushkit_models.reference.two_paths import as_if_silent, best_filter, fit_paths
+from hushkit_models.reference.warped_design import bulk_delay, equation_weight, leak_equaliser, through, warp
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
@@ -92,8 +96,8 @@ def test_identifies_the_path_from_a_wrong_start() -> None:
 
 
 @pytest.mark.parametrize("factor", [4.0, -1.0])
-@pytest.mark.parametrize("change_ratio", [10.0, 1e9])
-def test_harmful_filter_backs_off(factor: float, change_ratio: float) -> None:
+@pytest.mark.parametrize(("change_ratio", "change_alike"), [(10.0, 0.4), (1e9, 1.0)])
+def test_harmful_filter_backs_off(factor: float, change_ratio: float, change_alike: float) -> None:
     # What cancelled adds 10 or 6 dB from one sample to the next. At 1e9 no change is detected: the harm alone acts.
     rng = np.random.default_rng(6)
     n, turn = 2 * RATE_HZ, RATE_HZ
@@ -101,7 +105,14 @@ def test_harmful_filter_backs_off(factor: float, change_ratio: float) -> None:
     d = np.convolve(np.convolve(x, [0.3, -0.2, 0.1]), SECONDARY)[:n] + 1e-3 * rng.standard_normal(n)
     starts = np.array([0, turn], dtype=np.int64)
     plant = Plant(RATE_HZ, x, d, starts, np.stack([SECONDARY, factor * SECONDARY]), np.zeros((2, 0)))
-    controller = WarpedLsTracking(coefficients=16, secondary=8, model=SECONDARY, pole=0.0, change_ratio=change_ratio)
+    controller = WarpedLsTracking(
+        coefficients=16,
+        secondary=8,
+        model=SECONDARY,
+        pole=0.0,
+        change_ratio=change_ratio,
+        change_alike=change_alike,
+    )
 
     run = controller.run(plant)
 
@@ -152,6 +163,71 @@ def test_warp_reproduces_what_the_chain_can_play(pole: float) -> None:
     np.testing.assert_allclose(warp(model, pole, 4), coefficients, atol=1e-4)
 
 
+@pytest.mark.parametrize("corner_hz", [25.0, 60.0, 110.0])
+def test_leak_equaliser_flattens_a_leak_it_was_not_told_of(corner_hz: float) -> None:
+    b, a = scipy.signal.butter(2, corner_hz, "highpass", fs=RATE_HZ)
+    leak = scipy.signal.lfilter(b, a, np.eye(1, 16_384)[0])
+
+    equalised = through(leak_equaliser(leak, RATE_HZ), leak)
+
+    frequency = np.geomspace(30.0, 250.0, 20)
+    level_db = 20 * np.log10(np.abs(scipy.signal.freqz(equalised, worN=frequency, fs=RATE_HZ)[1]))
+    # What the poles leave, a second-order high-pass at 22 Hz for a leak of 110 Hz, is 1.1 dB down at 30 Hz.
+    assert np.ptp(level_db) < 1.2
+
+
+@pytest.mark.parametrize("pole", [0.91, 0.93, 0.95])
+def test_equation_weight_lifts_the_2_khz_octave_alone(pole: float) -> None:
+    weight = equation_weight(pole, RATE_HZ)
+
+    z = np.exp(-2j * np.pi * np.array([100.0, 1900.0, 12_000.0]) / RATE_HZ)
+    link = (z - pole) / (1 - pole * z)
+    bass, middle, top = 20 * np.log10(np.abs(sum(h * link**k for k, h in enumerate(weight))))
+    assert abs(bass) < 1.0
+    assert abs(top) < 2.0
+    assert 6.0 < middle < 10.0
+
+
+def test_bulk_delay_ends_before_the_onset() -> None:
+    assert bulk_delay(np.array([0.0, 1e-3, 1e-3, 0.0, 0.5, 0.4])) == 3
+    assert bulk_delay(np.array([1.0, 0.5])) == 0
+
+
+def _evidence(p: Vector, s: Vector, rows: int) -> Vector:
+    rng = np.random.default_rng(9)
+    chains = rng.standard_normal((rows, p.size + s.size))
+    error = chains @ np.concatenate([p, s])
+    equations = np.column_stack([chains, error])
+    return np.asarray(equations.T @ equations)
+
+
+def test_both_paths_are_fitted_and_the_filter_cancels_one_by_the_other() -> None:
+    s, w = np.array([1.0, 0.3]), np.array([0.5, -0.2, 0.1])
+    p = -np.convolve(s, w)
+
+    evidence = np.tril(_evidence(p, s, 200))
+
+    found_p, found_s = fit_paths(evidence, p.size, np.zeros(2), ridge=1e-12, hold=1e-12)
+    np.testing.assert_allclose(found_p, p, atol=1e-9)
+    np.testing.assert_allclose(found_s, s, atol=1e-9)
+    np.testing.assert_allclose(best_filter(evidence, p.size, found_s, ridge=1e-12), w, atol=1e-9)
+
+
+def test_after_silence_is_assumed_the_primary_path_stands_and_the_secondary_is_free() -> None:
+    p, before, after = np.array([0.4, -0.1, 0.2]), np.array([1.0, 0.3]), np.array([-0.5, 0.8])
+    evidence = np.tril(_evidence(p, before, 2000))
+
+    as_if_silent(evidence, p, 0.3)
+    silent_p, silent_s = fit_paths(evidence, 3, before, ridge=1e-12, hold=1e-6)
+    evidence += np.tril(_evidence(p, after, 20))
+    new_p, new_s = fit_paths(evidence, 3, before, ridge=1e-12, hold=1e-6)
+
+    np.testing.assert_allclose(silent_p, p, atol=1e-9)
+    np.testing.assert_array_equal(silent_s, before)
+    np.testing.assert_allclose(new_p, p, atol=1e-4)
+    np.testing.assert_allclose(new_s, after, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -163,8 +239,12 @@ def test_warp_reproduces_what_the_chain_can_play(pole: float) -> None:
         {"ridge_path": -1.0},
         {"change_ratio": 1.0},
         {"change_keeps": 0.0},
+        {"change_alike": 0.0},
+        {"delay": 32},
+        {"solve_every": 0},
+        {"equaliser": np.array([1.0, 0.0, 0.0, -2.1, 1.0])},
     ],
 )
-def test_unusable_tracking_settings_are_refused(settings: dict[str, float]) -> None:
+def test_unusable_tracking_settings_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ControllerError, match="expected"):
-        WarpedLsTracking(model=SECONDARY, **settings)  # type: ignore[arg-type]
+        WarpedLsTracking(model=SECONDARY, **settings)

@@ -44,7 +44,7 @@ Vector = NDArray[np.float64]
 
 FORGETTING, EVERY, SINCE, DELAY, COLOUR, LEVEL, FAST, SLOW, RATIO, QUIET, INSTANT = range(11)
 (VALUE, MIXED, PLAYED, ERROR_FAST, ERROR_SLOW, PREDICTION_FAST, PREDICTION_SLOW, SILENCE_FAST, SILENCE_SLOW, HEARD_FAST,
- HEARD_SLOW) = range(11)  # fmt: skip
+ HEARD_SLOW, PLAYED_FAST, ALIKE_FAST) = range(13)  # fmt: skip
 
 _FAST_S = 0.02
 _SLOW_S = 1.0
@@ -61,8 +61,8 @@ _DROPPED = 0.02
 _EAGER_S = 1.0
 """For so long after start or change every interval is solved for."""
 _GROWTH = 0.5
-"""Memory over age at the start: what the chains played while they filled is forgotten; without, 14 dB are missing over-
-ear after a second of deep bass, with 1.0 one more case in sixteen needs over half a second."""
+"""Memory over age at the start: what the chains played while they filled is forgotten; without, 14 dB are missing
+over-ear after half a second of cabin noise, with 1.0 one more case in sixteen needs over half a second."""
 _LEAST_MEMORY_S = 0.05
 _OVERLOAD_S = 0.1
 """Equations entered while a limited sample is in the chain would be wrong."""
@@ -177,6 +177,9 @@ def _watch_powers(state: TrackingState, xs: int, us: int) -> None:
     # Clipped, so that a change does not lift the level it is measured by; faster down, for a filter that still learns.
     step = min(watch[PREDICTION_FAST], settings[RATIO] * watch[PREDICTION_SLOW]) - watch[PREDICTION_SLOW]
     watch[PREDICTION_SLOW] += (slow if step > 0.0 else 4.0 * slow) * step
+    played = e - silence
+    watch[PLAYED_FAST] += fast * (played * played - watch[PLAYED_FAST])
+    watch[ALIKE_FAST] += fast * (played * prediction - watch[ALIKE_FAST])
 
 
 class WarpedLsTracking(Controller):
@@ -203,8 +206,10 @@ class WarpedLsTracking(Controller):
         ridge_start: Regularisation of w at the start, on top: it fades the filter in while there is little evidence.
         ridge_decay_s: Its time constant.
         auxiliary_db: Auxiliary noise over the residual at the error microphone.
-        change_ratio: Prediction-error power over its slow level that counts as a change. 3 finds 6 dB
-            on pink noise in-ear; false alarms cost evidence: 10 of them in 12 s of a street 2 dB.
+        change_ratio: Prediction-error power over its slow level that counts as a change; 3 costs 1.3
+            dB on a street, by false alarms.
+        change_alike: Squared correlation of the prediction's error with what the driver is thought to add that does so
+            too: where only bass is cancelled, 6 dB less gain hardly lift the error as a whole. 1 switches it off.
         change_keeps: Share of p's evidence that survives a change.
         harm_db: Error over silence, both over 20 ms, from which the filter backs off.
     """
@@ -229,7 +234,8 @@ class WarpedLsTracking(Controller):
         ridge_start: float = 1.0,
         ridge_decay_s: float = 0.025,
         auxiliary_db: float = -30.0,
-        change_ratio: float = 3.0,
+        change_ratio: float = 4.0,
+        change_alike: float = 0.4,
         change_keeps: float = 0.3,
         harm_db: float = 1.0,
     ) -> None:
@@ -244,8 +250,10 @@ class WarpedLsTracking(Controller):
                 f"pole {pole}, memory {memory_s} s, solve every {solve_s} s, ridges {ridge} and {ridge_path}, decay "
                 f"{ridge_decay_s} s; expected 0 to below 1, and above 0"
             )
-        if not (change_ratio > 1.0 and 0.0 < change_keeps <= 1.0):
-            raise ControllerError(f"change at {change_ratio} keeps {change_keeps}; expected above 1, and 0 to 1")
+        if not (change_ratio > 1.0 and 0.0 < change_alike <= 1.0 and 0.0 < change_keeps <= 1.0):
+            raise ControllerError(
+                f"change at {change_ratio}, alike {change_alike}, keeps {change_keeps}; expected above 1, 0 to 1 both"
+            )
         model = check_model(model)
         if not 0 <= delay < min(every, model.size):
             raise ControllerError(f"delay {delay}, expected 0 to below {min(every, model.size)} (every, model's taps)")
@@ -254,10 +262,11 @@ class WarpedLsTracking(Controller):
         rate = rate_hz / every
         self.interval = max(1, round(solve_s * rate)) * every
         self._rate_hz, self._equations_hz, self._memory_s, self._solve_every = rate_hz, rate, memory_s, solve_every
-        self._ridge, self._ridge_path, self._change_keeps = ridge, ridge_path, change_keeps
+        self._ridge, self._ridge_path, self._alike, self._change_keeps = ridge, ridge_path, change_alike, change_keeps
         self._ridge_start, self._ridge_decay_s = ridge_start, ridge_decay_s
         self._auxiliary, self._harm = 10 ** (auxiliary_db / 20), 10 ** (harm_db / 10)
         self._started = self._changed = 0
+        self._suspected = False
         self._counts = {"changes": 0.0, "back_offs": 0.0, "failed_solves": 0.0}
         xs, us, more = coefficients + secondary - 1, secondary, weighting.size - 1
         settings = np.zeros(11)
@@ -277,7 +286,7 @@ class WarpedLsTracking(Controller):
             np.concatenate([section, np.zeros(2)]),
             np.zeros(xs + us + 1),
             np.zeros((xs + us + 1, xs + us + 1)),
-            np.zeros(11),
+            np.zeros(13),
             np.array([0x9E3779B97F4A7C15], dtype=np.uint64),
         )
 
@@ -332,17 +341,19 @@ class WarpedLsTracking(Controller):
             watch[PREDICTION_SLOW] = max(watch[PREDICTION_SLOW], watch[PREDICTION_FAST])
             return None
         since_s = self._seconds_since(self._changed, samples) if self._changed else np.inf
-        # A burst of the noise itself lifts the prediction's error with the reference.
+        # A burst of the noise lifts the error of the prediction too, with the reference or for an instant.
         louder = max(1.0, watch[HEARD_FAST] / max(watch[HEARD_SLOW], 1e-30))
-        expected = watch[PREDICTION_SLOW] * louder
-        changed = since_s > _HOLD_S and watch[PREDICTION_FAST] > self.state.settings[RATIO] * expected
+        suspect = watch[PREDICTION_FAST] > self.state.settings[RATIO] * louder * watch[PREDICTION_SLOW]
+        suspect |= watch[ALIKE_FAST] ** 2 > self._alike * watch[PREDICTION_FAST] * watch[PLAYED_FAST]
+        changed = suspect and self._suspected and since_s > _HOLD_S
+        self._suspected = bool(suspect)
         # With a wrong s the silence of now is wrong too; what it usually is at this reference level is not yet.
         usual = _USUAL * watch[SILENCE_SLOW] * watch[HEARD_FAST]
         harmful = watch[ERROR_FAST] > self._harm * watch[SILENCE_FAST]
         harmful |= watch[ERROR_FAST] * watch[HEARD_SLOW] > self._harm * usual
         if not (changed or (harmful and since_s > _PATIENCE_S)):
             return None
-        self._counts["changes" if changed else "back_offs"] += 1
+        self._counts["changes" if suspect else "back_offs"] += 1
         self._changed = samples
         if since_s > _TWICE_S:
             as_if_silent(self.state.covariance, self.state.path[: self.primary_sections], self._change_keeps)
