@@ -1,9 +1,9 @@
 """From looks at the sound to an emergency: votes, and the rhythm of standard signals. Integers, as the headset decides.
 
-A *look* is one inference over the latest half second, repeated to fill the network's window. Two looks in a row that hint at
-it make an emergency *suspected*, which only makes way for outside sound and is taken back silently. Enough votes
-over the last two seconds make it *confirmed*, which is an event; fewer are enough where the rhythm of a standard signal
-speaks for it.
+A *look* is one inference over the latest half second, repeated to fill the network's window. Two looks in a row that
+hint at it make an emergency *suspected*, which only makes way for outside sound and is taken back silently. Enough
+votes over the last two seconds make it *confirmed*, which is an event; fewer are enough where the rhythm of a standard
+signal speaks for it.
 
 Rhythms are read off the strongest tone of each log-mel frame: temporal three and temporal four (ISO 8201: 0.5 s on and
 off; 0.1 s on and off), and a tone that sweeps or steps over an octave's third or more and back, as wail, yelp and hi-lo
