@@ -375,7 +375,7 @@ void hk_net_vector_interleave(const int8_t *in, uint32_t pitch, int8_t *out, uin
 }
 
 void hk_net_vector_copy(const int8_t *in, int8_t *out, uint32_t n) {
-    memcpy(out, in, n);
+    memmove(out, in, n); /* a blob of nonsense may let them overlap */
 }
 
 void hk_net_vector_fill(int8_t *out, int32_t value, uint32_t n) {

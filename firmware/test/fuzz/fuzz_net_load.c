@@ -4,6 +4,7 @@
  * networkbench/fuzz.py.
  */
 #include "hk/hk_net.h"
+#include "hk_net_blob.h" /* HK_NET_MAGIC, HK_NET_VERSION */
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes) {
     if (n_bytes >= HEADER_BYTES) {
         const uint32_t total = (uint32_t)n_bytes;
         const uint32_t crc = crc32(blob + 16, n_bytes - 16U);
-        memcpy(blob, "HKNN\x01", 6);
+        const uint32_t magic = HK_NET_MAGIC;
+        const uint16_t version = HK_NET_VERSION;
+        memcpy(blob, &magic, sizeof magic);
+        memcpy(blob + 4, &version, sizeof version);
         memcpy(blob + 8, &total, sizeof total);
         memcpy(blob + 12, &crc, sizeof crc);
     }

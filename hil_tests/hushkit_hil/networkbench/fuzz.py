@@ -30,7 +30,8 @@ def fuzz_loader(executions: int, *, timeout_s: float = 3600.0) -> int:
     corpus = folder / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
     for name in PROBES:
-        (corpus / name).write_bytes(compile_model(parse_model(probe(name), name), "cortex-m4").blob)
+        for core in ("cortex-m4", "cortex-m55"):  # planes, and vectors
+            (corpus / f"{name}-{core}").write_bytes(compile_model(parse_model(probe(name), name), core).blob)
     program = _build(clang, folder)
     command = [str(program), f"-runs={executions}", "-seed=1", "-max_len=4096", "-timeout=60", "-print_final_stats=1"]
     command += [f"-artifact_prefix={folder}/", str(corpus)]
@@ -52,7 +53,8 @@ def _build(clang: str, folder: Path) -> Path:
     root = project_root()
     program = folder / "fuzz_net_load"
     sources = sorted((root / "firmware" / "src" / "net").glob("hk_net_*.c"))
-    command = [clang, "-std=c11", "-O1", "-g", "-fwrapv", "-ffp-contract=off", f"-I{root / 'firmware' / 'include'}"]
+    includes = [f"-I{root / 'firmware' / folder}" for folder in ("include", "src/net")]
+    command = [clang, "-std=c11", "-O1", "-g", "-fwrapv", "-ffp-contract=off", *includes]
     command += ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
     command += [str(root / "firmware" / "test" / "fuzz" / "fuzz_net_load.c"), *map(str, sources), "-o", str(program)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
