@@ -62,7 +62,8 @@ class Plan:
 
 
 # Register budget: accumulators + window + terms (+ counter) <= 12. Cortex-M4: one more register for the window would
-# cost an output, one less a stall per term. Cortex-M7: two outputs already hide every load.
+# cost an output, one less a stall per term. Cortex-M7: two outputs already hide every load; one output fetches four
+# terms ahead, for its terms come in pairs and a multiply wants them two cycles after.
 _GROUPED = {
     (Sum.Q31, 1): Plan(1, 4, 4, 4, grouped=True),
     (Sum.Q31, 2): Plan(2, 2, 4, 2, grouped=True),
@@ -81,12 +82,12 @@ _GROUPED_FEW = {  # no stall per term either, for a load is used two cycles late
     (Sum.Q15_LONG, 1): Plan(1, 2, 2, 2, grouped=True, straight=64),
 }
 _INTERLEAVED = {
-    (Sum.Q31, 1): Plan(1, 2, 4, 4, grouped=False),
+    (Sum.Q31, 1): Plan(1, 4, 4, 4, grouped=False),
     (Sum.Q31, 2): Plan(2, 1, 4, 2, grouped=False),
-    (Sum.Q15, 1): Plan(1, 2, 4, 4, grouped=False),
+    (Sum.Q15, 1): Plan(1, 4, 4, 4, grouped=False),
     (Sum.Q15, 2): Plan(2, 1, 4, 2, grouped=False),
     (Sum.Q15, 4): Plan(4, 1, 5, 2, grouped=False),
-    (Sum.Q15_LONG, 1): Plan(1, 2, 4, 4, grouped=False),
+    (Sum.Q15_LONG, 1): Plan(1, 4, 4, 4, grouped=False),
     (Sum.Q15_LONG, 2): Plan(2, 1, 4, 2, grouped=False),
     (Sum.Q31_STEP, 4): Plan(4, 1, 5, 2, grouped=False),
 }
