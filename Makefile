@@ -40,14 +40,15 @@ bench: setup ## benchmarks with peers side by side, and every headset in the loo
 	$(PY)/python -m hushkit_hil.controllerbench --peers --json build/bench/controllers.json --markdown build/bench/controllers.md
 	$(PY)/python iot/benchmarks/shadow_load.py --seconds 3 --json build/bench/shadow_load.json
 	$(PY)/hushkit kernels validate
-	$(PY)/hushkit kernels bench --json build/bench/kernels.json
+	$(PY)/hushkit kernels bench --json build/bench/kernels.json --html build/bench/kernels.html
 	for spec in $(SPECS); do \
 	    $(PY)/hushkit bench $$spec --json build/bench/$$spec.json --html build/bench/$$spec.html || exit 1; done
 
-soak: setup ## long runs: ten minutes of audio on every headset, a million mutated networks, random graphs
+soak: setup ## long runs: ten minutes of audio on every headset, a million samples through every kernel, a million mutated networks, random graphs
 	@mkdir -p build/soak
 	$(PY)/python -m hushkit_hil.networkbench.fuzz 1000000
 	$(PY)/python -m hushkit_hil.networkbench.soak 20000
+	$(PY)/hushkit kernels bench --samples 1000000 --signals noise,speech,full_scale --json build/soak/kernels.json
 	for spec in $(SPECS); do \
 	    $(PY)/hushkit bench $$spec --seconds 600 --json build/soak/$$spec.json || exit 1; done
 
