@@ -5,6 +5,7 @@ examples:
   hushkit model train --base M.pt --corpus MINE -o DIR      go on from trained weights with recordings of your own
   hushkit model evaluate M.tflite --corpus DIR              figures on recordings the model has not seen (split "dev")
   hushkit model classify M.tflite recording.wav             what is heard, window by window
+  hushkit model emergency M.tflite --corpus DIR             false emergencies an hour after voting, recall and delay
   hushkit model card models/artifacts/M.json                the model card as Markdown
   hushkit model export M.pt M.onnx                          the float model as ONNX or TorchScript
 
@@ -28,8 +29,9 @@ from hushkit_models.classifier.card import render_card
 from hushkit_models.classifier.corpus import Clip, CorpusError, read_audio, read_corpus
 from hushkit_models.classifier.dataset import judge_windows
 from hushkit_models.classifier.judge import Judgement, judge, softmax, superclass_probabilities
-from hushkit_models.classifier.predictors import predictor
+from hushkit_models.classifier.predictors import open_model, predictor
 from hushkit_models.classifier.taxonomy import CATEGORIES, SUPERCLASSES
+from hushkit_models.classifier.vigil import Vigil, keep_watch
 from hushkit_models.json_output import UnwritableError, write_json
 
 HELP = "train, evaluate and use the noise classifier"
@@ -51,7 +53,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     classify = actions.add_parser("classify", help="what is heard in a recording")
     classify.add_argument("file", type=Path, metavar="MODEL", help=".tflite (INT8) or .pt (float)")
     classify.add_argument("recording", type=Path)
-    for action in (evaluate, classify):
+    emergency = actions.add_parser(
+        "emergency", help="hours of mixed sound with emergencies in it, as the headset hears"
+    )
+    emergency.add_argument("file", type=Path, metavar="MODEL", help=".tflite (INT8)")
+    emergency.add_argument("--corpus", type=Path, help="recordings to mix with synthesis")
+    emergency.add_argument(
+        "--unshippable", action="store_true", help="only clips that shipped weights are never trained on"
+    )
+    emergency.add_argument("--hours", type=float, default=3.0)
+    emergency.add_argument("--threshold", type=float, default=0.95, help="probability from which a look votes")
+    emergency.add_argument("--seed", type=int, default=1)
+    for action in (evaluate, classify, emergency):
         action.add_argument("--json", metavar="FILE", help="machine form; - for standard output")
     card = actions.add_parser("card", help="the model card as Markdown")
     card.add_argument("card", type=Path, metavar="CARD", help="the .json beside the model")
@@ -80,7 +93,14 @@ def _add_train(train: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the action asked for."""
-    actions = {"train": _train, "evaluate": _evaluate, "classify": _classify, "card": _card, "export": _export}
+    actions = {
+        "train": _train,
+        "evaluate": _evaluate,
+        "classify": _classify,
+        "emergency": _emergency,
+        "card": _card,
+        "export": _export,
+    }
     return actions[options.action](options)
 
 
@@ -170,6 +190,28 @@ def _classify(options: argparse.Namespace) -> int:
             sure = "" if row["known"] else "unknown"
             print(f"{row['start_s']:7.2f} s  {heard} {row['superclass_confidence']:5.2f} {sure:8s}", end="")
             print(f"   emergency {row['emergency']:5.2f}")
+    return 0
+
+
+def _emergency(options: argparse.Namespace) -> int:
+    clips = [] if options.corpus is None else read_corpus(options.corpus)
+    if options.unshippable:
+        clips = [clip for clip in clips if not clip.shippable]
+    what = Vigil(
+        hours=options.hours,
+        threshold=options.threshold,
+        temperature=_calibration(options.file).temperature,
+        seed=options.seed,
+    )
+    watch = keep_watch(open_model(options.file), clips, what)
+    write_json(options.json, asdict(watch) | {"model": options.file.name, "vigil": asdict(what)})
+    if options.json != "-":
+        causes = ", ".join(f"{name} {count}" for name, count in watch.false_causes.items())
+        print(f"listened           {watch.hours:8.2f} h")
+        print(f"false emergencies  {watch.false_per_hour:8.2f} an hour{f'  ({causes})' if causes else ''}")
+        delay = f"median {watch.median_delay_s:.1f} s after onset"
+        print(f"confirmed          {watch.confirmed:8d} of {watch.emergencies}, {delay}")
+        print(f"suspected          {watch.suspected:8d} of {watch.emergencies}")
     return 0
 
 
