@@ -197,7 +197,10 @@ void hk_net_mean(const hk_net_call_t *call) {
     }
 }
 
-/* One row. Codes of 1/256 from -128; the table holds exp(-scale * distance) for distances from the largest code. */
+/*
+ * One row. Codes of 1/256 from -128; the table holds exp(-scale * distance) for distances from the largest code. A blob
+ * of nonsense may let out overlap in, hence the distances' 8 bits.
+ */
 static void softmax_row(const float *table, const int8_t *in, int8_t *out, uint32_t n) {
     int32_t largest = INT8_MIN;
     for (uint32_t k = 0; k < n; k++) {
@@ -205,11 +208,11 @@ static void softmax_row(const float *table, const int8_t *in, int8_t *out, uint3
     }
     float total = 0.0f;
     for (uint32_t k = 0; k < n; k++) {
-        total += table[largest - in[k]];
+        total += table[(uint8_t)(largest - in[k])];
     }
     const float inverse = 1.0f / (total * (1.0f / 256.0f));
     for (uint32_t k = 0; k < n; k++) {
-        const float y = table[largest - in[k]] * inverse;
+        const float y = table[(uint8_t)(largest - in[k])] * inverse;
         int32_t whole = 255; /* also what a table of nonsense gives */
         if (y < 255.0f) {
             whole = y > 0.0f ? (int32_t)y : 0;
