@@ -71,7 +71,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 
 def _begin(library: ctypes.CDLL, rules: emergency.Rules, enter: int = 400) -> None:
-    packed = np.array([rules.threshold, rules.hint], np.uint16).tobytes()
+    packed = np.array([rules.threshold, rules.hint, rules.sure], np.uint16).tobytes()
     packed += bytes([rules.suspect, rules.window, rules.confirm, rules.cadence, rules.release])
     library.begin(enter, packed + b"\0")
 

@@ -21,19 +21,17 @@ from hushkit_codegen.network.work import work_of
 ARENA_BYTES: Final = 48 * 1024
 """HK_CLASSIFIER_ARENA: RAM that a network may work in."""
 
+_SLICE_SAMPLES: Final = 8
+"""Samples at 48 kHz per slice: HK_KERNEL_SLICE."""
 _FRONT_END_SLICES: Final = 7
-"""Update blocks per frame that the front end takes from the network."""
+"""Slices per frame that the front end takes from the network."""
 _FEATURE_SLICES: Final = 2 * frontend.N_FRAMES // 8
 _MARGIN: Final = 1.25
 """Slices run over or under what they are given, for units of work are whole."""
 
 
-def design_classifier(spec: HeadsetSpec, update_block: int) -> ClassifierIr | None:
+def design_classifier(spec: HeadsetSpec) -> ClassifierIr | None:
     """Compile the spec's network and work out its schedule.
-
-    Args:
-        spec: The headset spec.
-        update_block: Samples per background job, in each of which the classifier has one slice.
 
     Returns:
         None where the spec has no [classifier].
@@ -51,13 +49,14 @@ def design_classifier(spec: HeadsetSpec, update_block: int) -> ClassifierIr | No
     return ClassifierIr(
         model=path.name,
         network=sign(compiled.blob, development_key()).hex(),
-        slice_work=_slice_work(update_block, compiled, work_of(read_model(path), spec.core.type), hop, look),
+        slice_work=_slice_work(compiled, work_of(read_model(path), spec.core.type), hop, look),
         hop_frames=hop,
         look_frames=look,
         enter=round(settings.confidence * 1000),
         step_factor=decision.step_factor(_temperature(path)),
         threshold=rules.threshold,
         hint=rules.hint,
+        sure=rules.sure,
         suspect=rules.suspect,
         window=rules.window,
         confirm=rules.confirm,
@@ -104,12 +103,11 @@ def _frames(milliseconds: float) -> int:
     return max(1, int(milliseconds / emergency.FRAME_MS + 1e-9))
 
 
-def _slice_work(update_block: int, compiled: Compiled, work: int, hop: int, look: int) -> int:
-    """Work per update block with which looks, the window and a second network beside it end within a hop."""
-    samples = frontend.DECIMATION * frontend.FRAME
-    blocks = hop * (samples / update_block - _FRONT_END_SLICES)
+def _slice_work(compiled: Compiled, work: int, hop: int, look: int) -> int:
+    """Work per slice with which looks, the window and a second network beside it end within a hop."""
+    slices = hop * (frontend.DECIMATION * frontend.FRAME / _SLICE_SAMPLES - _FRONT_END_SLICES)
     passes = hop / look + 2
-    available = blocks - (passes - 1) * _FEATURE_SLICES - passes * len(compiled.operators)
+    available = slices - (passes - 1) * _FEATURE_SLICES - passes * len(compiled.operators)
     if available <= 0:
         raise DesignError(
             f"classifier.look_ms: {look * emergency.FRAME_MS} ms leaves no time for inference; look less often"

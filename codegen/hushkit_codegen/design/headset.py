@@ -90,7 +90,7 @@ def design_headset(
         watch_samples=max(spec.audio.block, _samples(spec, spec.watch.window_ms)),
         watch_ratio_q16=round(10 ** (spec.watch.ratio_db / 10) * 65536),
         categories=design_categories(spec),
-        classifier=design_classifier(spec, spec.adaptive.update_block or _IDLE_UPDATE_BLOCK),
+        classifier=design_classifier(spec),
         feedback=feedback,
         feedback_model=feedback_model,
         quality=tuple(item for item in (first, second, third, fourth, back) if item is not None),

@@ -277,7 +277,7 @@ class ClassifierIr:
         hop_frames, look_frames: Frames of 32 ms from window to window, from look to look.
         enter: Smoothed probability a category needs, per mille.
         step_factor: Octaves of probability per unit of a logit, Q16.
-        threshold, hint, suspect, window, confirm, cadence, release: Rules of an emergency.
+        threshold, hint, sure, suspect, window, confirm, cadence, release: Rules of an emergency.
     """
 
     model: str
@@ -289,6 +289,7 @@ class ClassifierIr:
     step_factor: int
     threshold: int
     hint: int
+    sure: int
     suspect: int
     window: int
     confirm: int

@@ -329,6 +329,7 @@ def _read_classifier(table: "_Table | None") -> ClassifierIr | None:
         step_factor=table.integer("step_factor", (1, 1 << 24)),
         threshold=table.integer("threshold", (0, 1000)),
         hint=table.integer("hint", (0, 1000)),
+        sure=table.integer("sure", (0, 1000)),
         suspect=table.integer("suspect", looks),
         window=table.integer("window", looks),
         confirm=table.integer("confirm", looks),

@@ -2,7 +2,7 @@
  * @file  hk_classifier.h
  * @brief The classifier's task: hears, classifies, decides, in bounded slices between the controller's.
  *
- * Every update block brings one record and runs one slice: part of a frame of the front end, else part of an inference.
+ * Every eight samples run one slice: part of a frame of the front end, else part of an inference.
  * Every look_frames frames a look begins, a look at the latest half second for emergencies; every hop_frames frames a
  * window over the latest 3 s for the category, and with a second network resident the same window through that one, for
  * comparison. What follows acts at once: the category's settings, and transparency while an emergency is suspected.
@@ -71,7 +71,7 @@ typedef struct {
  *  hk_classifier_status_t tells why. */
 void hk_classifier_init(void);
 
-/** One update block: take the first ear's reference samples, run one slice. Nothing without a classifier. */
+/** Take samples of the first ear's reference, run one slice. Nothing without a classifier. */
 void hk_classifier_slice(const int32_t *reference, uint32_t n);
 
 void hk_classifier_status(hk_classifier_status_t *status);

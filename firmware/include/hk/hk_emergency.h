@@ -2,10 +2,10 @@
  * @file  hk_emergency.h
  * @brief From looks at the sound to an emergency: votes, and the rhythm of standard signals.
  *
- * A look is one inference over the latest half second. Two looks in a row that hint at it make an emergency suspected,
- * which only makes way for outside sound and is taken back silently. Enough votes over the last two seconds make it
- * confirmed, which is an event; fewer are enough where the rhythm of a standard signal speaks for it: ISO 8201's
- * temporal three and four, or a tone that sweeps up and down as wail, yelp and hi-lo do.
+ * A look is one inference over the latest half second. Two looks in a row that hint at it, or one that is sure, make an
+ * emergency suspected, which only makes way for outside sound and is taken back silently. Enough votes over the last
+ * two seconds make it confirmed, which is an event; fewer are enough where the rhythm of a standard signal speaks for
+ * it: ISO 8201's temporal three and four, or a tone that sweeps up and down as wail, yelp and hi-lo do.
  *
  * Numbers   Probabilities in per mille, logarithms of power in 1/256 octave.
  * Context   Background. No allocation, cannot fail.
@@ -26,6 +26,7 @@ typedef enum { HK_EMERGENCY_NONE = 0, HK_EMERGENCY_SUSPECTED = 1, HK_EMERGENCY_C
 typedef struct {
     uint16_t threshold; /* probability from which a look votes */
     uint16_t hint;      /* lower probability that is enough to suspect it */
+    uint16_t sure;      /* or one look is so sure */
     uint8_t suspect;    /* so many looks in a row must hint at it */
     uint8_t window;     /* looks whose votes may confirm */
     uint8_t confirm;    /* votes of those */

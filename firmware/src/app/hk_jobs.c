@@ -110,7 +110,7 @@ static uint32_t controller_slices(void) {
 }
 
 uint32_t hk_jobs_slices(void) {
-    return controller_slices() + HK_CONFIG_CLASSIFIER;
+    return controller_slices() + HK_CONFIG_CLASSIFIER * PARTS;
 }
 
 bool hk_jobs_muted(uint32_t ear) {
@@ -375,7 +375,8 @@ bool hk_jobs_slice(void) {
     if (jobs.index < controller_slices()) {
         controller_slice(jobs.index);
     } else {
-        hk_classifier_slice(records[jobs.bank ^ 1U][0].reference, BLOCK);
+        const uint32_t at = (jobs.index - controller_slices()) * HK_KERNEL_SLICE;
+        hk_classifier_slice(&records[jobs.bank ^ 1U][0].reference[at], HK_KERNEL_SLICE);
     }
     jobs.index++;
     if (jobs.index < hk_jobs_slices()) {

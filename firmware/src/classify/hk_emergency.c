@@ -191,7 +191,7 @@ bool hk_emergency_look(hk_emergency_t *e, uint16_t probability, const uint16_t *
     } else if (e->state != HK_EMERGENCY_CONFIRMED) {
         if (count(e->votes, e->rules.window) >= (cadence ? e->rules.cadence : e->rules.confirm)) {
             e->state = HK_EMERGENCY_CONFIRMED;
-        } else if (count(e->hints, e->rules.suspect) == e->rules.suspect) {
+        } else if (probability >= e->rules.sure || count(e->hints, e->rules.suspect) == e->rules.suspect) {
             e->state = HK_EMERGENCY_SUSPECTED;
         }
     }

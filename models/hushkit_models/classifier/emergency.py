@@ -1,9 +1,9 @@
 """From looks at the sound to an emergency: votes, and the rhythm of standard signals. Integers, as the headset decides.
 
 A *look* is one inference over the latest half second, repeated to fill the network's window. Two looks in a row that
-hint at it make an emergency *suspected*, which only makes way for outside sound and is taken back silently. Enough
-votes over the last two seconds make it *confirmed*, which is an event; fewer are enough where the rhythm of a standard
-signal speaks for it.
+hint at it, or one that is sure, make an emergency *suspected*, which only makes way for outside sound and is taken back
+silently. Enough votes over the last two seconds make it *confirmed*, which is an event; fewer are enough where the
+rhythm of a standard signal speaks for it.
 
 Rhythms are read off the strongest tone of each log-mel frame: temporal three and temporal four (ISO 8201: 0.5 s on and
 off; 0.1 s on and off), and a tone that sweeps or steps over an octave's third or more and back, as wail, yelp and hi-lo
@@ -62,7 +62,8 @@ class Rules:
     Attributes:
         threshold: Probability from which a look votes for it, in per mille.
         hint: Lower probability that is enough to suspect it, in per mille.
-        suspect: So many looks in a row must hint at it.
+        suspect: So many looks in a row must hint at it ...
+        sure: ... or one must be so sure, in per mille.
         window: Looks whose votes may confirm it.
         confirm: So many votes of those.
         cadence: So many where a rhythm speaks for it.
@@ -70,8 +71,9 @@ class Rules:
     """
 
     threshold: int = 950
-    hint: int = 900
+    hint: int = 940
     suspect: int = 2
+    sure: int = 980
     window: int = 12
     confirm: int = 10
     cadence: int = 6
@@ -88,8 +90,9 @@ def rules_for(look_frames: int, threshold: float) -> Rules:
     window = max(3, round(1920 / (FRAME_MS * look_frames)))
     return Rules(
         threshold=round(threshold * 1000),
-        hint=max(0, round(1000 - 2000 * (1.0 - threshold))),
+        hint=max(0, round(1000 - 1200 * (1.0 - threshold))),
         suspect=2 if FRAME_MS * look_frames <= 256 else 1,
+        sure=round(1000 - 400 * (1.0 - threshold)),
         window=window,
         confirm=max(2, -(-5 * window // 6)),
         cadence=max(2, -(-window // 2)),
@@ -239,7 +242,7 @@ class Emergency:
         elif self.state is not State.CONFIRMED:
             if _count(self._votes, rules.window) >= (rules.cadence if cadence else rules.confirm):
                 self.state = State.CONFIRMED
-            elif _count(self._hints, rules.suspect) == rules.suspect:
+            elif probability >= rules.sure or _count(self._hints, rules.suspect) == rules.suspect:
                 self.state = State.SUSPECTED
         return (before is State.CONFIRMED) != (self.state is State.CONFIRMED)
 
