@@ -117,10 +117,10 @@ _CHANGEABLE = {
     "fxnlms": ("taps", "step", "leak"),
     "hybrid": ("step", "leak", "memory_s", "ridge", "start_ridge"),
     "fdaf": ("step", "leak"),
-    "warped_ls": ("memory_s", "ridge", "start_ridge"),
-    "warped_ls_tracking": ("memory_s", "ridge", "start_ridge"),
+    "warped_ls": ("memory_s", "ridge", "start_ridge", "prior"),
+    "warped_ls_tracking": ("memory_s", "ridge", "start_ridge", "prior"),
 }
-_CONTROLLER_KEYS = ("taps", "step", "leak", "memory_s", "ridge", "start_ridge")
+_CONTROLLER_KEYS = ("taps", "step", "leak", "memory_s", "ridge", "start_ridge", "prior")
 
 
 def _emergency(spec: HeadsetSpec) -> _Found:

@@ -179,6 +179,7 @@ class WarpedLs:
         ridge: Regularisation, of the covariance's mean diagonal.
         start_ridge: Regularisation added at start.
         start_ms: Time constant with which it fades.
+        prior: Noise scene or recording whose optimum is played at start and after a restart; empty: silence.
         tracking: How the secondary path is identified while the headset runs (warped_ls_tracking), or None: the model
             of the design is believed.
     """
@@ -193,6 +194,7 @@ class WarpedLs:
     ridge: float = 1e-6
     start_ridge: float = 0.03
     start_ms: float = 50.0
+    prior: str = ""
     tracking: Tracking | None = None
     algorithm: Literal["warped_ls", "warped_ls_tracking"] = "warped_ls"
 
@@ -330,6 +332,7 @@ class Category:
         taps: Weights that adapt, of the control filter's `adaptive.taps` (fxnlms).
         step, leak: As `adaptive` (fxnlms, hybrid, fdaf).
         memory_s, ridge, start_ridge: As `adaptive` (warped_ls, hybrid).
+        prior: As `adaptive` (warped_ls); categories may share one.
         mode: In place of ``anc``.
         intensity: Share of the operator's intensity, 0..1.
     """
@@ -341,6 +344,7 @@ class Category:
     memory_s: float | None = None
     ridge: float | None = None
     start_ridge: float | None = None
+    prior: str | None = None
     mode: str | None = None
     intensity: float | None = None
 

@@ -40,6 +40,8 @@ from hushkit.spec_reader import Reader
 
 SCHEMA = 1
 
+PRIOR_WORDS = 'a built-in scene ("engine", "aircraft", ...) or an audio file'
+
 
 def read_spec(root: Reader) -> HeadsetSpec:
     """Read every table; faults are noted in the reader, with stand-ins in their place."""
@@ -224,6 +226,7 @@ def _read_warped_ls(table: Reader, usual: WarpedLs) -> WarpedLs:
         ridge=table.number("ridge", 1e-8, 1.0, default=usual.ridge),
         start_ridge=table.number("start_ridge", 0.0, 100.0, default=usual.start_ridge),
         start_ms=table.number("start_ms", 1.0, 10_000.0, default=usual.start_ms, unit="ms"),
+        prior=table.text("prior", r".*", PRIOR_WORDS, default=usual.prior),
         tracking=None if usual.tracking is None else _read_tracking(table, usual.tracking),
         algorithm=usual.algorithm,
     )
@@ -352,7 +355,7 @@ def _read_categories(root: Reader) -> tuple[Category, ...]:
         if name not in SUPERCLASSES and name not in CATEGORIES:
             table.choice_name(name, (*SUPERCLASSES, *CATEGORIES))
             continue
-        part = table.table(name, required=True, purpose="taps, step, leak, memory_s, ridge, mode, intensity")
+        part = table.table(name, required=True, purpose="taps, step, leak, memory_s, ridge, prior, mode, intensity")
         if part is not None:
             found[name] = _read_category(name, part)
     return tuple(merged for category in CATEGORIES if (merged := _merged(category, found)) is not None)
@@ -382,6 +385,7 @@ def _read_category(name: str, table: Reader) -> Category:
         memory_s=number("memory_s", 0.01, 60.0, "s"),
         ridge=number("ridge", 1e-8, 1.0),
         start_ridge=number("start_ridge", 0.0, 100.0),
+        prior=table.text("prior", r".+", PRIOR_WORDS) if table.has("prior") else None,
         mode=table.choice("mode", MODES) if table.has("mode") else None,
         intensity=number("intensity", 0.0, 1.0),
     )

@@ -1,20 +1,22 @@
 """Settings by noise category: what the spec's [categories] change, as rows of integers."""
 
 import math
+from collections.abc import Mapping
 
 from hushkit.spec import CATEGORIES, MODES, Category, Fdaf, FxNlms, HeadsetSpec, Hybrid, WarpedLs
 
 from hushkit_codegen.design.quantize import to_q31
-from hushkit_codegen.ir import CategoriesIr, CategorySettingsIr
+from hushkit_codegen.ir import CategoriesIr, CategorySettingsIr, WarpedIr
 
 PPB = 10**9
 
 
-def design_categories(spec: HeadsetSpec) -> CategoriesIr:
+def design_categories(spec: HeadsetSpec, priors: Mapping[str, WarpedIr] | None = None) -> CategoriesIr:
     """Turn [categories] into different rows, and a row's number per category.
 
     Args:
         spec: The headset spec; settings that its algorithm has no use for are left out.
+        priors: Start weights by the name that [categories] call them; must hold all of those.
 
     Returns:
         The rows; categories without an entry take row 0, the algorithm's own settings.
@@ -23,18 +25,19 @@ def design_categories(spec: HeadsetSpec) -> CategoriesIr:
         DesignError: A value does not fit its number format.
     """
     by_name = {category.name: category for category in spec.categories}
-    own = _settings(spec, Category(""))
+    numbers = {name: number for number, name in enumerate(priors or {}, start=1)}
+    own = _settings(spec, Category(""), numbers)
     rows = [own]
     row_of = []
     for name in CATEGORIES:
-        row = _settings(spec, by_name.get(name, Category(name)))
+        row = _settings(spec, by_name.get(name, Category(name)), numbers)
         if row not in rows:
             rows.append(row)
         row_of.append(rows.index(row))
-    return CategoriesIr(tuple(rows[1:]), tuple(row_of))
+    return CategoriesIr(tuple(rows[1:]), tuple(row_of), tuple((priors or {}).values()))
 
 
-def _settings(spec: HeadsetSpec, category: Category) -> CategorySettingsIr:
+def _settings(spec: HeadsetSpec, category: Category, priors: Mapping[str, int]) -> CategorySettingsIr:
     own = spec.adaptive
     taps = step = leak = forget = ridge = start_ridge = 0
     place = f"categories.{category.name}"
@@ -49,7 +52,7 @@ def _settings(spec: HeadsetSpec, category: Category) -> CategorySettingsIr:
     return CategorySettingsIr(
         mode=MODES.index(category.mode or "anc"),
         intensity=round(1000 * _or(category.intensity, 1.0)),
-        prior=0,
+        prior=0 if category.prior is None else priors.get(category.prior, 0),
         taps=taps,
         step_q31=step,
         leak_q31=leak,

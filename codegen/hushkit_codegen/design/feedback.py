@@ -127,14 +127,14 @@ def fit_set(path: Response, frequency: NDArray[np.float64], spec: Feedback, *, r
     for gain_db in GAINS_DB:
         within = abs(gain_db) <= WATERBED_GAIN_DB
         for leak in LEAKS_HZ:
-            moved = path if leak is None else path * _highpass_ratio(s, *leak)
+            moved = path if leak is None else path * highpass_ratio(s, *leak)
             for shift in SHIFTS:
                 responses.append(moved * 10 ** (gain_db / 20) * np.exp(-s * shift / rate_hz))
                 limits.append(10 ** (spec.waterbed_db / 20) if within else _margin_limit(spec))
     return Fits(np.array(responses), np.array(limits))
 
 
-def _highpass_ratio(s: Response, from_hz: float, to_hz: float) -> Response:
+def highpass_ratio(s: Response, from_hz: float, to_hz: float) -> Response:
     """Second-order Butterworth high-pass at one frequency in place of that at another."""
     below, above = ([1.0, 2 * np.pi * f * math.sqrt(2), (2 * np.pi * f) ** 2] for f in (from_hz, to_hz))
     return np.asarray(np.polyval(below, s) / np.polyval(above, s), dtype=np.complex128)

@@ -13,6 +13,7 @@ from hushkit_codegen.design.classic import design_fdaf, design_fxnlms, design_hy
 from hushkit_codegen.design.classifier import design_classifier
 from hushkit_codegen.design.feedback import Plant, design_feedback
 from hushkit_codegen.design.fixed import design_feedforward, design_transparency
+from hushkit_codegen.design.prior import PriorTask, design_priors
 from hushkit_codegen.design.quantize import quantize_fir, to_q31
 from hushkit_codegen.design.spectra import DesignScene, design_scene
 from hushkit_codegen.design.warped import design_warped_ls
@@ -63,6 +64,8 @@ def design_headset(
     transparency, second = design_transparency(spec.transparency, scene)
     secondary, third = _secondary(spec, loaded, latency)
     adaptive, fourth = _adaptive(spec, scene, loaded, latency)
+    task = PriorTask(spec, loaded, latency, _dc_pole(spec), feedforward)
+    adaptive, priors, found = design_priors(task, adaptive)
     return HeadsetIr(
         spec_name=spec.name,
         spec_digest=spec.digest(),
@@ -89,11 +92,11 @@ def design_headset(
         ramp_samples=max(1, _samples(spec, spec.modes.ramp_ms)),
         watch_samples=max(spec.audio.block, _samples(spec, spec.watch.window_ms)),
         watch_ratio_q16=round(10 ** (spec.watch.ratio_db / 10) * 65536),
-        categories=design_categories(spec),
+        categories=design_categories(spec, priors),
         classifier=design_classifier(spec),
         feedback=feedback,
         feedback_model=feedback_model,
-        quality=tuple(item for item in (first, second, third, fourth, back) if item is not None),
+        quality=tuple(item for item in (first, second, third, fourth, back, *found) if item is not None),
     )
 
 

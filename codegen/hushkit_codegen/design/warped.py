@@ -105,7 +105,9 @@ def chain_model(
     weight = np.abs(1 / (1 + (frequency / _CORNER_HZ) ** 2))
     error = np.sum(weight * np.abs(chain @ fitted - wanted) ** 2) / np.sum(weight * np.abs(wanted) ** 2)
     error_db = 10 * math.log10(max(float(error), 1e-15))
-    return _quantize(fitted), FilterQuality("warped secondary", round(error_db * 1000), 0, 0)
+    return quantize_weights(fitted, name="adaptive.warped_secondary_taps"), FilterQuality(
+        "warped secondary", round(error_db * 1000), 0, 0
+    )
 
 
 def _fit(
@@ -122,16 +124,22 @@ def _fit(
     return fitted
 
 
-def _quantize(weights: NDArray[np.float64]) -> WarpedIr:
-    """Least exponent with which the absolute sum stays below 1, so that no dot product overflows."""
+def quantize_weights(weights: NDArray[np.float64], *, name: str) -> WarpedIr:
+    """Least exponent with which the absolute sum stays below 1, so that no dot product overflows.
+
+    Args:
+        weights: On the chain, shape (n,), dimensionless.
+        name: Place in the spec, for messages.
+
+    Raises:
+        DesignError: More gain than the exponent can hold.
+    """
     total = float(np.abs(weights).sum()) * (1 + 1e-6)
     exponent = max(0, math.ceil(math.log2(total))) if total > 0 else 0
     if exponent > 15:
-        raise DesignError(
-            f"adaptive: the secondary path needs weights of {20 * math.log10(total):.0f} dB; check its scale"
-        )
+        raise DesignError(f"{name}: weights of {20 * math.log10(total):.0f} dB; check the secondary path's scale")
     scaled = weights * 2.0**-exponent
-    return WarpedIr(tuple(to_q31(float(w), name="adaptive.warped_secondary_taps") for w in scaled), exponent)
+    return WarpedIr(tuple(to_q31(float(w), name=name) for w in scaled), exponent)
 
 
 def _solve_jobs(settings: WarpedLs, rate_hz: int) -> int:

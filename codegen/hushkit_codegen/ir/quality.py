@@ -12,6 +12,8 @@ def describe_quality(item: FilterQuality) -> str:
             f"{_db(item.attenuation_mdb)} attenuation in its scene, worst octave {_db(item.worst_octave_mdb)}, "
             f"{_db(item.fit_error_mdb)} from the causal optimum"
         )
+    elif item.name.startswith("prior "):
+        text = f"{_db(item.attenuation_mdb)} in that noise before anything is learned"
     elif item.name == "feedback":
         text = (
             f"{_db(item.attenuation_mdb)} beside the feedforward optimum, waterbed {_db(-item.worst_octave_mdb)}, "
