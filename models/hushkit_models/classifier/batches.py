@@ -28,7 +28,7 @@ HANDICAP_KEPT: Final = 0.375
 sources left out, none of it costs 3 % of the categories right, all of it 5 % of the superclasses that have none."""
 
 LOOK_FRAMES: Final = 24
-"""Frames of a look: 0.77 s."""
+"""Frames of a look in training: 0.77 s. The headset repeats 0.5 to 0.8 s (``emergency.LOOK_FRAMES``)."""
 
 _KNOTS: Final = 7
 

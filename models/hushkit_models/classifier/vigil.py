@@ -41,8 +41,8 @@ class Vigil:
     hours: float = 3.0
     emergency_every_s: float = 180.0
     over_db: tuple[float, float] = (0.0, 15.0)
-    look_frames: int = 5
-    threshold: float = 0.95
+    look_frames: int = 4
+    threshold: float = 0.75
     temperature: float = 1.0
     seed: int = 1
 

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--unshippable", action="store_true", help="only clips that shipped weights are never trained on"
     )
     emergency.add_argument("--hours", type=float, default=3.0)
-    emergency.add_argument("--threshold", type=float, default=0.95, help="probability from which a look votes")
+    emergency.add_argument("--threshold", type=float, default=0.75, help="probability from which a look votes")
     emergency.add_argument("--seed", type=int, default=1)
     for action in (evaluate, classify, emergency):
         action.add_argument("--json", metavar="FILE", help="machine form; - for standard output")
