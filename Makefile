@@ -56,7 +56,7 @@ models: setup ## train both classifiers from scratch, up to an hour; DATA=FOLDER
 	@$(PY)/python -c 'import flatbuffers, onnx, torch' 2>/dev/null || \
 	    $(PY)/python -m pip install --quiet --constraint requirements/train.txt torch onnx flatbuffers
 	$(PY)/hushkit model train --model noise57-mcu $(CORPUS) $(TEACHER) -o models/artifacts
-	$(PY)/hushkit model train --model noise57-edge --epochs 12 --rehearsal-epochs 5 $(CORPUS) $(TEACHER) -o models/artifacts
+	$(PY)/hushkit model train --model noise57-edge --epochs 40 --rehearsal-epochs 5 $(CORPUS) $(TEACHER) -o models/artifacts
 
 clean: ## delete what builds made; the environment stays
 	rm -rf build .pio
