@@ -15,8 +15,11 @@ FLAGSHIP = (SPEC_DIRECTORY / "flagship-m7.toml").read_text(encoding="utf-8")
 
 
 def spec_with(adaptive: str) -> str:
+    """The flagship with another [adaptive] and without its settings by category."""
     before, _, rest = FLAGSHIP.partition("[adaptive]")
-    return f"{before}[adaptive]\n{adaptive}\n[modes]{rest.partition('[modes]')[2].partition('[categories')[0]}"
+    after = "[modes]" + rest.partition("[modes]")[2]
+    kept = [table for table in after.split("\n[") if not table.startswith("categories")]
+    return f"{before}[adaptive]\n{adaptive}\n" + "\n[".join(kept)
 
 
 @pytest.mark.parametrize(
